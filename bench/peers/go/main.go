@@ -1,0 +1,158 @@
+// The workloads of bench/README.md on Go. GOMAXPROCS sets the number of processors.
+//
+//	go_workloads s1 | s2 | s4 | s6 [coroutines] | s7 [coroutines]
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// S1: what does a yield cost? Two goroutines take turns, 5M yields each.
+func yield() {
+	const coroutines, yields = 2, 5_000_000
+	var all sync.WaitGroup
+	all.Add(coroutines)
+	start := time.Now()
+	for i := 0; i < coroutines; i++ {
+		go func() {
+			for k := 0; k < yields; k++ {
+				runtime.Gosched()
+			}
+			all.Done()
+		}()
+	}
+	all.Wait()
+	result("yield", nsEach(start, coroutines*yields), "ns/switch")
+}
+
+// S2: what does starting a coroutine and waiting for its end cost? The body is empty.
+func spawn() {
+	const batch, rounds = 10_000, 100
+	start := time.Now()
+	for r := 0; r < rounds; r++ {
+		var all sync.WaitGroup
+		all.Add(batch)
+		for i := 0; i < batch; i++ {
+			go all.Done()
+		}
+		all.Wait()
+	}
+	result("spawn", nsEach(start, batch*rounds), "ns/spawn")
+}
+
+// S4: what does waking another coroutine and going to sleep cost? A token runs round a ring of
+// goroutines joined by unbuffered channels.
+func ring() {
+	const nodes, hops = 503, 5_000_000
+	done := make(chan struct{})
+	node := func(in <-chan int, out chan<- int) {
+		for token := range in {
+			if token == 0 {
+				close(done)
+				return
+			}
+			out <- token - 1
+		}
+	}
+	start := time.Now()
+	first := make(chan int)
+	in := first
+	for i := 1; i < nodes; i++ {
+		out := make(chan int)
+		go node(in, out)
+		in = out
+	}
+	go node(in, first)
+	first <- hops
+	<-done
+	result("ring", nsEach(start, hops), "ns/hop")
+}
+
+// S6: what does a parked coroutine hold on to? Each has called nothing deep.
+func parked(coroutines int) {
+	gate := make(chan struct{})
+	var all sync.WaitGroup
+	all.Add(coroutines)
+	before := rssBytes()
+	start := time.Now()
+	for i := 0; i < coroutines; i++ {
+		go func() {
+			all.Done()
+			<-gate
+		}()
+	}
+	all.Wait()
+	spawnPark := nsEach(start, coroutines)
+	time.Sleep(20 * time.Millisecond)
+	result("rss_per_coroutine", (rssBytes()-before)/float64(coroutines), "B")
+	result("spawn_park", spawnPark, "ns")
+	close(gate)
+}
+
+// S7: how late do sleepers wake, and what does a sleep cost? Each goroutine sleeps ten times for a
+// pseudo-random 1 to 100 ms.
+func sleepers(coroutines int) {
+	const rounds = 10
+	late := make([]time.Duration, coroutines*rounds)
+	var all sync.WaitGroup
+	all.Add(coroutines)
+	cpu, start := cpuTime(), time.Now()
+	for i := 0; i < coroutines; i++ {
+		go func(i int) {
+			x := uint32(i)*2654435761 + 12345
+			for r := 0; r < rounds; r++ {
+				x = x*1664525 + 1013904223
+				d := time.Duration(1000+(x>>8)%99000) * time.Microsecond
+				asleep := time.Now()
+				time.Sleep(d)
+				late[i*rounds+r] = time.Since(asleep) - d
+			}
+			all.Done()
+		}(i)
+	}
+	all.Wait()
+	elapsed, cpu := time.Since(start), cpuTime()-cpu
+	sleeps := float64(coroutines * rounds)
+	result("sleeps_per_s", sleeps/elapsed.Seconds()/1e6, "M/s")
+	result("cpu_per_sleep", float64(cpu.Nanoseconds())/sleeps, "ns")
+	reportLateness(late)
+}
+
+func argument(otherwise int) int {
+	if len(os.Args) < 3 {
+		return otherwise
+	}
+	n, err := strconv.Atoi(os.Args[2])
+	if err != nil || n <= 0 {
+		fmt.Fprintf(os.Stderr, "go_workloads: not a number of coroutines: %s\n", os.Args[2])
+		os.Exit(2)
+	}
+	return n
+}
+
+func main() {
+	workload := ""
+	if len(os.Args) > 1 {
+		workload = os.Args[1]
+	}
+	switch workload {
+	case "s1":
+		yield()
+	case "s2":
+		spawn()
+	case "s4":
+		ring()
+	case "s6":
+		parked(argument(1_000_000))
+	case "s7":
+		sleepers(argument(10_000))
+	default:
+		fmt.Fprintln(os.Stderr, "usage: go_workloads s1 | s2 | s4 | s6 [coroutines] | s7 [coroutines]")
+		os.Exit(2)
+	}
+}

@@ -1,0 +1,99 @@
+"""What is run and what is asked of it: the workloads, their programs, their figures and targets."""
+
+from dataclasses import dataclass, field
+
+PEERS = ("go", "tokio")
+SAME = {name: name for name in ("weft",) + PEERS}
+
+
+@dataclass
+class Figure:
+    """One line of the table. `columns` says which program stands in which column."""
+    metric: str
+    label: str
+    unit: str
+    limit: float | None = None       # The target of weft.
+    limit_over: str | None = None    # The target is `limit` above this program's median.
+    at_least: bool = False           # More is better, and `limit` is a floor.
+    in_every_round: bool = False     # The median will not do: the worst round must meet it.
+    plotted: bool = False
+    columns: dict = field(default_factory=lambda: SAME)
+
+    @property
+    def target(self):
+        """The target in words."""
+        if self.limit is None:
+            return ""
+        base = f"{self.limit_over} + " if self.limit_over else ""
+        return f'{">=" if self.at_least else "<="} {base}{self.limit:,g}'
+
+
+@dataclass
+class Case:
+    """One workload on one number of processors: the programs run by turns, and what they print."""
+    key: str
+    title: str
+    processors: int
+    commands: dict    # Program name -> list of an executable's name and its arguments.
+    figures: list
+    repeat: int = 1   # How many times in a round: for short programs, whose noise is in bursts.
+
+    @property
+    def name(self):
+        return f"{self.title}, {self.processors}P"
+
+
+def _workload(key, title, processors, figures, arguments=()):
+    commands = {name: [f"{name}_workloads", key, *arguments] for name in SAME}
+    return Case(key, title, processors, commands, figures)
+
+
+def _sleepers(count, title, processors, figures):
+    rest = [Figure("late_p999", "late p99.9", "us"), Figure("late_max", "late max", "us"),
+            Figure("early", "woke early", "sleeps", 0, in_every_round=True)]
+    return _workload("s7", title, processors, figures + rest, (str(count),))
+
+
+def _ten_thousand(processors):
+    return _sleepers(10_000, "S7 10k sleepers", processors, [
+        Figure("late_p50", "late p50", "us", 60, plotted=True),
+        Figure("late_p99", "late p99", "us", 150, plotted=True),
+        Figure("cpu_per_sleep", "CPU a sleep", "ns", 1500, plotted=processors == 1),
+        Figure("sleeps_per_s", "sleeps", "M/s", at_least=True)])
+
+
+def _hundred_thousand(processors):
+    return _sleepers(100_000, "S7 100k sleepers", processors, [
+        Figure("sleeps_per_s", "sleeps", "M/s", 0.6, at_least=True, plotted=True),
+        Figure("cpu_per_sleep", "CPU a sleep", "ns"),
+        Figure("late_p50", "late p50", "us"), Figure("late_p99", "late p99", "us")])
+
+
+def _cold_start(processors):
+    programs = {"weft": "weft_hello_static", "weft shared": "weft_hello", "go": "go_hello",
+                "tokio": "tokio_hello", "C": "c_hello", "C static": "c_hello_static"}
+    commands = {name: ["coldstart", "50", program] for name, program in programs.items()}
+    return Case("c1", "C1 cold start", processors, commands, [
+        Figure("coldstart_p50", "exec to exit", "us", 300, limit_over="C", plotted=True,
+               columns=SAME | {"C": "C"}),
+        Figure("coldstart_p50", "weft of shared libraries", "us",
+               columns={"weft": "weft shared", "C": "C"}),
+        Figure("coldstart_p50", "static C", "us", columns={"C": "C static"})], repeat=5)
+
+
+def all_cases(quick):
+    """Every case in the order of the table. Quick ones park fewer coroutines."""
+    parked, title = ("100000", "S6 100k parked") if quick else ("1000000", "S6 1M parked")
+    yielding = [Figure("yield", "yield", "ns/switch", 15, plotted=True)]
+    spawning = [Figure("spawn", "spawn+join", "ns", 100, plotted=True)]
+    return [
+        _workload("s1", "S1 yield", 1, yielding),
+        _workload("s2", "S2 spawn+join", 1, spawning),
+        _workload("s2", "S2 spawn+join", 2, spawning),
+        _workload("s4", "S4 ring of 503", 1, [Figure("ring", "hop", "ns", 40, plotted=True)]),
+        _workload("s4", "S4 ring of 503", 2, [Figure("ring", "hop", "ns", 70, plotted=True)]),
+        _workload("s6", title, 1, [
+            Figure("rss_per_coroutine", "memory each", "B", 4400, plotted=True),
+            Figure("spawn_park", "spawn and park", "ns")], (parked,)),
+        _ten_thousand(1), _ten_thousand(2), _hundred_thousand(1), _hundred_thousand(2),
+        _cold_start(1), _cold_start(2)]

@@ -1,0 +1,25 @@
+# What the library itself is built on. weft-config.cmake.in and weft.pc.in say the same to those who link it.
+if(POLICY CMP0167)
+  cmake_policy(SET CMP0167 NEW)  # Boost is found by its own package file, not by CMake's module.
+endif()
+
+find_package(Threads REQUIRED)
+
+if(WEFT_STATIC_BOOST)
+  set(Boost_USE_STATIC_LIBS ON)
+endif()
+find_package(Boost 1.74 REQUIRED COMPONENTS context)
+
+if(WEFT_MIMALLOC)
+  find_package(mimalloc QUIET)
+  if(NOT mimalloc_FOUND)
+    message(FATAL_ERROR "weft: mimalloc was not found. Install it (Debian: libmimalloc-dev), or configure "
+      "with -DWEFT_MIMALLOC=OFF, which takes the runtime's own memory from malloc.")
+  endif()
+  # The shared library replaces malloc in the whole process; the static one leaves it alone.
+  if(TARGET mimalloc-static)
+    set(weft_mimalloc_target mimalloc-static)
+  else()
+    set(weft_mimalloc_target mimalloc)
+  endif()
+endif()

@@ -1,0 +1,78 @@
+// weft::local<T>: what thread_local is to threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace weft {
+
+/// Whether a coroutine starts with a copy of its spawner's value.
+enum class inheritance : unsigned char { none, copied };
+
+namespace detail {
+
+/// How the values of one local<T> are handled.
+struct local_type {
+    void* (*copy)(const void* value);  // Null when not inherited.
+    void (*destroy)(void* value) noexcept;
+};
+
+/// Keys are never reused within a process: a value left under an old key is never seen under a new one.
+[[nodiscard]] std::uint32_t new_local_key(const local_type&);
+/// The calling coroutine's value, or the thread's outside of coroutines; null when not set.
+[[nodiscard]] void* find_local(std::uint32_t key) noexcept;
+/// Takes ownership of `value`; destroys the one there was.
+void store_local(std::uint32_t key, void* value);
+
+}  // namespace detail
+
+/// A variable of which every coroutine has its own. Usually a namespace-scope or static object; it must
+/// outlive the values it holds, as a thread_local does. On a foreign thread it is the thread's own.
+/// Values are destroyed when the coroutine ends, on it, in no particular order.
+template <class T>
+class local {
+public:
+    /// Coroutines start with a value-initialised T.
+    local()
+        requires std::is_default_constructible_v<T>
+        : local(T()) {}
+
+    /// Coroutines start with a copy of `initial` or, with inheritance::copied, of their spawner's value
+    /// if it has set one.
+    explicit local(T initial, inheritance from_spawner = inheritance::none)
+        : initial_(std::move(initial)),
+          key_(detail::new_local_key(from_spawner == inheritance::copied ? inherited : fresh)) {}
+
+    local(const local&) = delete;
+    local& operator=(const local&) = delete;
+
+    /// The calling coroutine's value. The reference is good until the coroutine ends.
+    [[nodiscard]] T& get() {
+        void* value = detail::find_local(key_);
+        if (value == nullptr) {
+            auto made = std::make_unique<T>(initial_);
+            detail::store_local(key_, made.get());
+            value = made.release();
+        }
+        return *static_cast<T*>(value);
+    }
+
+    void set(T value) { get() = std::move(value); }
+    [[nodiscard]] T& operator*() { return get(); }
+    [[nodiscard]] T* operator->() { return std::addressof(get()); }
+
+private:
+    static void destroy(void* value) noexcept { delete static_cast<T*>(value); }
+    static void* copy(const void* value) { return new T(*static_cast<const T*>(value)); }
+
+    static constexpr detail::local_type fresh{nullptr, &destroy};
+    static constexpr detail::local_type inherited{&copy, &destroy};
+
+    const T initial_;
+    const std::uint32_t key_;
+};
+
+}  // namespace weft

@@ -1,0 +1,65 @@
+// What header fast paths (and, later, assembly) read about the calling thread.
+//
+// A coroutine may be on another thread after any call that parks, and compilers keep the address of a
+// thread_local variable across calls. So nobody names the variable: this_thread_block() computes its
+// address afresh, by an asm that the compiler can neither merge nor hoist.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace weft::detail {
+
+struct coroutine;
+struct machine;
+
+/// A word whose bits ask the running coroutine to take the slow path at its next safepoint.
+using attention_word = std::atomic<std::uint32_t>;
+
+/// What a thread that runs no coroutine looks at: always 0.
+extern attention_word no_attention;
+
+// Ownership: written by the thread itself, but for `preempt`, which others set and the thread clears.
+// Atomic all the same, and always relaxed: coroutines that follow each other on a thread are different
+// threads to ThreadSanitizer.
+struct thread_block {
+    /// Asks whatever runs on this thread to pass through the scheduler soon.
+    attention_word preempt{0};
+
+    /// The attention word of the running coroutine, or `no_attention`; never null.
+    std::atomic<attention_word*> attention{&no_attention};
+
+    /// Null on a scheduler stack, inside blocking() and on foreign threads.
+    std::atomic<coroutine*> current{nullptr};
+
+    /// Null on foreign threads and inside blocking().
+    std::atomic<machine*> owner{nullptr};
+};
+
+}  // namespace weft::detail
+
+// Outside the namespace and with C linkage, for the asm below.
+extern "C" thread_local constinit weft::detail::thread_block weft_thread_block;
+
+namespace weft::detail {
+
+#if defined(__x86_64__) && defined(__linux__)
+[[gnu::always_inline]] inline thread_block* this_thread_block() noexcept {
+    thread_block* block;
+    // Initial-exec model: right in executables, in shared libraries, and in what they dlopen as long
+    // as static TLS lasts. volatile: executed wherever it is written, so never before a switch for a
+    // use behind it.
+    asm volatile("movq weft_thread_block@gottpoff(%%rip), %0\n\taddq %%fs:0, %0"
+                 : "=r"(block)
+                 :
+                 : "cc");
+    return block;
+}
+#else
+thread_block* this_thread_block() noexcept;  // Out of line, in src/arch.
+#endif
+
+/// What safepoints do when a word asked for it: yields, or throws `cancelled`.
+void safepoint_slow();
+
+}  // namespace weft::detail

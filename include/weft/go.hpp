@@ -1,0 +1,370 @@
+// Coroutines: starting them, joining them, and what they can do to themselves.
+//
+// Unless a function says otherwise it may be called from a coroutine and from any other thread; the
+// latter blocks as a thread does where a coroutine would park.
+#pragma once
+
+#include <weft/detail/call_site.hpp>
+#include <weft/detail/task.hpp>
+#include <weft/detail/thread_block.hpp>
+#include <weft/exceptions.hpp>
+#include <weft/time.hpp>
+
+#include <chrono>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <future>
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace weft {
+
+class id;
+
+namespace detail {
+class join_access;
+id make_id(std::uint64_t) noexcept;
+}  // namespace detail
+
+/// Names a coroutine. Ids number the coroutines of a process in the order of their spawning, roughly,
+/// and are never used twice. A default-constructed one names none.
+class id {
+public:
+    constexpr id() noexcept = default;
+    friend constexpr auto operator<=>(const id&, const id&) noexcept = default;
+    [[nodiscard]] constexpr std::uint64_t value() const noexcept { return value_; }
+    [[nodiscard]] constexpr explicit operator bool() const noexcept { return value_ != 0; }
+
+    template <class Char, class Traits>
+    friend std::basic_ostream<Char, Traits>& operator<<(std::basic_ostream<Char, Traits>& out,
+                                                        const id& which) {
+        return out << which.value_;
+    }
+
+private:
+    friend id detail::make_id(std::uint64_t) noexcept;
+    constexpr explicit id(std::uint64_t value) noexcept : value_(value) {}
+
+    std::uint64_t value_ = 0;
+};
+
+/// For set_affinity_hint() and spawn_options::affinity. Out of range as an unsigned, which clears too.
+inline constexpr int no_affinity = -1;
+
+struct spawn_options {
+    std::string_view name = {};   // Copied. Shown in reports.
+    int affinity = no_affinity;   // A processor to prefer; see set_affinity_hint().
+    std::size_t stack_size = 0;   // 0: options.stack_size. Rounded up to a power of two.
+};
+
+namespace detail {
+
+inline id make_id(std::uint64_t value) noexcept { return id(value); }
+
+/// Waits until `c` has ended; throws `cancelled` when the calling coroutine is asked to stop first,
+/// std::logic_error when it is `c` itself.
+void join_wait(coroutine& c);
+/// The same, uncancellably; ends in the uncaught-exception report if `c` ended by an exception.
+void join_quietly(coroutine& c) noexcept;
+/// After join_wait: rethrows what ended `c`, unless it ended by returning.
+void rethrow_outcome(coroutine& c);
+/// After join_wait: gives the descriptor back. The result has been taken.
+void release_joined(coroutine& c, bool result_taken) noexcept;
+void detach(coroutine& c) noexcept;
+void request_stop(coroutine& c) noexcept;
+[[nodiscard]] std::uint64_t id_of(const coroutine& c) noexcept;
+[[noreturn]] void throw_not_joinable();
+
+}  // namespace detail
+
+inline namespace WEFT_STACK_KIND {
+
+/// Owns the right to join one coroutine, as std::jthread does for a thread. Movable; not to be used by
+/// two threads at once.
+template <class R>
+class [[nodiscard]] join_handle {
+public:
+    join_handle() noexcept = default;
+    join_handle(join_handle&& other) noexcept : c_(std::exchange(other.c_, nullptr)) {}
+    join_handle& operator=(join_handle&& other) noexcept {
+        if (this != &other) {
+            finish();
+            c_ = std::exchange(other.c_, nullptr);
+        }
+        return *this;
+    }
+
+    /// Requests stop and joins, uncancellably, when still joinable. An exception that nobody joined
+    /// ends in the uncaught-exception report.
+    ~join_handle() { finish(); }
+
+    /// Waits for the end and returns the result, or rethrows what ended the coroutine; throws
+    /// coroutine_cancelled if that was `cancelled`. Once, from any thread: std::logic_error when not
+    /// joinable. A cancellation point; if it throws `cancelled` the handle stays joinable.
+    R join() {
+        if (c_ == nullptr) detail::throw_not_joinable();
+        detail::join_wait(*c_);
+        struct guard {
+            detail::coroutine& c;
+            bool taken = false;
+            ~guard() { detail::release_joined(c, taken); }
+        } release{*std::exchange(c_, nullptr)};
+        detail::rethrow_outcome(release.c);
+        release.taken = true;
+        return static_cast<detail::result_slot<R>*>(detail::frame_of(release.c))->take();
+    }
+
+    [[nodiscard]] bool joinable() const noexcept { return c_ != nullptr; }
+
+    /// Lets the coroutine go on alone; its result is dropped, and an exception that escapes it
+    /// terminates. No effect when not joinable.
+    void detach() noexcept {
+        if (c_ != nullptr) detail::detach(*std::exchange(c_, nullptr));
+    }
+
+    /// Asks the coroutine to stop: its cancellation points throw `cancelled` from now on, and its stop
+    /// token says so. No effect when not joinable or when it has ended.
+    void request_stop() noexcept {
+        if (c_ != nullptr) detail::request_stop(*c_);
+    }
+
+    [[nodiscard]] id get_id() const noexcept {
+        return c_ == nullptr ? id() : detail::make_id(detail::id_of(*c_));
+    }
+
+private:
+    friend class detail::join_access;
+    explicit join_handle(detail::coroutine& c) noexcept : c_(&c) {}
+
+    void finish() noexcept {
+        if (c_ == nullptr) return;
+        detail::request_stop(*c_);
+        detail::join_quietly(*std::exchange(c_, nullptr));
+    }
+
+    detail::coroutine* c_ = nullptr;
+};
+
+}  // namespace WEFT_STACK_KIND
+
+namespace detail {
+class join_access {
+public:
+    template <class R>
+    static join_handle<R> make(coroutine& c) noexcept {
+        return join_handle<R>(c);
+    }
+};
+}  // namespace detail
+
+inline namespace WEFT_STACK_KIND {
+
+/// Starts a coroutine that nobody joins. An exception that escapes it terminates the process, after a
+/// report. std::logic_error when no runtime is up.
+template <class F>
+void go(F&& f, call_site where = call_site::current()) {
+    detail::spawn_task(std::forward<F>(f), nullptr, nullptr, detail::spawn_mode::detached, where);
+}
+template <class F>
+void go(const spawn_options& options, F&& f,
+        call_site where = call_site::current()) {
+    detail::spawn_task(std::forward<F>(f), &options, nullptr, detail::spawn_mode::detached, where);
+}
+
+/// Starts a coroutine to be joined.
+template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
+[[nodiscard]] join_handle<R> spawn(F&& f,
+                                   call_site where = call_site::current()) {
+    return detail::join_access::make<R>(detail::spawn_task(
+        std::forward<F>(f), nullptr, nullptr, detail::spawn_mode::joinable, where));
+}
+template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
+[[nodiscard]] join_handle<R> spawn(const spawn_options& options, F&& f,
+                                   call_site where = call_site::current()) {
+    return detail::join_access::make<R>(detail::spawn_task(
+        std::forward<F>(f), &options, nullptr, detail::spawn_mode::joinable, where));
+}
+
+}  // namespace WEFT_STACK_KIND
+
+/// Lets others run first. A cancellation point. On a foreign thread: std::this_thread::yield().
+void yield();
+
+/// A safepoint for loops that call nothing else of weft: yields when the coroutine has run long enough,
+/// throws `cancelled` when it was asked to stop. About three loads and a branch otherwise.
+[[gnu::always_inline]] inline void checkpoint() {
+    const detail::thread_block* const block = detail::this_thread_block();
+    if ((block->preempt.load(std::memory_order_relaxed) |
+         block->attention.load(std::memory_order_relaxed)->load(std::memory_order_relaxed)) != 0) [[unlikely]] {
+        detail::safepoint_slow();
+    }
+}
+
+namespace detail {
+void sleep_until(clock::time_point when);
+}
+
+/// Waits until `when` has passed; never less. A cancellation point, also when it has passed already.
+template <class Clock, class Duration>
+void sleep_until(const std::chrono::time_point<Clock, Duration>& when) {
+    if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
+        detail::sleep_until(std::chrono::time_point_cast<clock::duration>(
+            std::chrono::ceil<clock::duration>(when)));
+    } else {
+        // Another clock may be set meanwhile: look again after each sleep.
+        do {
+            detail::sleep_until(
+                detail::deadline_after(detail::to_nanoseconds(when - Clock::now())));
+        } while (Clock::now() < when);
+    }
+}
+
+/// Waits for `d`, or longer. A cancellation point, also when `d` is not positive.
+template <class Rep, class Period>
+void sleep_for(const std::chrono::duration<Rep, Period>& d) {
+    detail::sleep_until(detail::deadline_after(detail::to_nanoseconds(d)));
+}
+
+/// The calling coroutine's id; a default one on other threads.
+[[nodiscard]] id get_id() noexcept;
+
+/// Names the calling coroutine in reports. The name is copied, and cut at 63 bytes.
+void set_name(std::string_view name);
+
+[[nodiscard]] inline bool in_coroutine() noexcept {
+    return detail::this_thread_block()->current.load(std::memory_order_relaxed) != nullptr;
+}
+
+/// Prefers `processor` for this coroutine whenever it becomes ready. Soft: others may still take it.
+/// Out of range is ignored; no_affinity clears.
+void set_affinity_hint(unsigned processor) noexcept;
+
+/// The calling coroutine's stop token. From a foreign thread: one that never stops.
+[[nodiscard]] std::stop_token get_stop_token();
+
+/// No implicit preemption in this block; explicit yields and parks still happen.
+struct no_preempt {
+    no_preempt() noexcept;
+    ~no_preempt();
+    no_preempt(const no_preempt&) = delete;
+    no_preempt& operator=(const no_preempt&) = delete;
+};
+
+/// No cancellation point throws in this block: for clean-up that must block.
+struct no_cancel {
+    no_cancel() noexcept;
+    ~no_cancel();
+    no_cancel(const no_cancel&) = delete;
+    no_cancel& operator=(const no_cancel&) = delete;
+};
+
+/// While it lives the calling coroutine stays on this OS thread, and no other coroutine runs on it. For
+/// GUI toolkits and libraries that keep state in the thread. Nests. No effect on foreign threads.
+struct thread_lock {
+    thread_lock();
+    ~thread_lock();
+    thread_lock(const thread_lock&) = delete;
+    thread_lock& operator=(const thread_lock&) = delete;
+};
+
+namespace detail {
+
+/// Calls f(argument) on a borrowed stack of at least `bytes`; f must not throw.
+void call_on_big_stack(void (*f)(void*), void* argument, std::size_t bytes);
+
+struct processor;
+
+/// A declared blocking call in progress: the processor goes on without the thread.
+class blocking_section {
+public:
+    blocking_section();  // May wait for a place among options.max_blocking, uncancellably.
+    ~blocking_section();
+    blocking_section(const blocking_section&) = delete;
+    blocking_section& operator=(const blocking_section&) = delete;
+
+private:
+    coroutine* self_;
+    machine* machine_ = nullptr;
+    processor* before_blocking_ = nullptr;
+};
+
+/// Waits until `wait` has returned on a thread that may block; a cancellation point.
+void await_elsewhere(std::function<void()> wait);
+
+/// A scheduling point under simulate, and a cancellation point always.
+void await_poll();
+[[nodiscard]] bool simulated() noexcept;
+
+}  // namespace detail
+
+/// Runs f on a borrowed stack of at least `bytes`, given back on return. For libraries that need more
+/// than a coroutine has. f may park. On a foreign thread f runs in place.
+template <class F>
+decltype(auto) on_big_stack(F&& f, std::size_t bytes = std::size_t{64} * 1024) {
+    using R = std::invoke_result_t<F>;
+    struct state {
+        F& f;
+        detail::result_slot<R> result;
+        std::exception_ptr error;
+    } call{f, {}, {}};
+    detail::call_on_big_stack(
+        [](void* argument) {
+            auto& c = *static_cast<state*>(argument);
+            try {
+                auto invoke = [&]() -> R { return std::invoke(std::forward<F>(c.f)); };
+                c.result.fill(invoke);
+            } catch (...) {
+                c.error = std::current_exception();
+            }
+        },
+        &call, bytes);
+    if (call.error) std::rethrow_exception(std::move(call.error));
+    return call.result.take();
+}
+
+/// A declared blocking call: the processor goes on without us. Inside, the thread counts as foreign:
+/// weft operations block it. Nested, or on a foreign thread: just calls f. Not interruptible.
+template <class F>
+decltype(auto) blocking(F&& f) {
+    if (!in_coroutine() || detail::simulated()) return std::invoke(std::forward<F>(f));
+    const detail::blocking_section section;
+    return on_big_stack(std::forward<F>(f));
+}
+
+/// Waits for the future without stalling a processor. A cancellation point: the future's thread then
+/// goes on unwatched. Under simulate: a scheduling point that polls.
+template <class T>
+T await(std::future<T> future) {
+    using namespace std::chrono_literals;
+    if (detail::simulated()) {
+        while (future.wait_for(0s) == std::future_status::timeout) detail::await_poll();
+        return future.get();
+    }
+    if (in_coroutine() && future.wait_for(0s) == std::future_status::timeout) {
+        // Shared with whoever waits, for it outlives us when we are cancelled.
+        const auto shared = std::make_shared<std::future<T>>(std::move(future));
+        detail::await_elsewhere([shared] { shared->wait(); });
+        return shared->get();
+    }
+    checkpoint();
+    return future.get();
+}
+
+}  // namespace weft
+
+#include <weft/detail/local.hpp>
+
+template <>
+struct std::hash<weft::id> {
+    std::size_t operator()(const weft::id& which) const noexcept {
+        return std::hash<std::uint64_t>()(which.value());
+    }
+};

@@ -1,0 +1,137 @@
+// Structured concurrency: coroutines that do not outlive the block that started them.
+#pragma once
+
+#include <weft/detail/call_site.hpp>
+#include <weft/exceptions.hpp>
+#include <weft/go.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace weft {
+
+struct scope_options {
+    std::size_t limit = 0;  // At most that many children at once; 0: any number.
+};
+
+namespace detail {
+
+struct scope_state;
+
+/// The untyped part of a scope. See src/runtime/scope.cpp.
+class scope_core {
+public:
+    explicit scope_core(std::size_t limit);
+    ~scope_core();
+    scope_core(const scope_core&) = delete;
+    scope_core& operator=(const scope_core&) = delete;
+
+    void join();
+    void cancel() noexcept;
+
+private:
+    friend struct scope_state;
+    scope_state* state_;
+};
+
+}  // namespace detail
+
+inline namespace WEFT_STACK_KIND {
+
+/// No child outlives it. Children may themselves call go() and spawn() on it, also while it is joined.
+/// The first exception that leaves a child cancels the others and is rethrown by join(); children that
+/// end by `cancelled` are no exception. Works on foreign threads too, which then block.
+class scope {
+public:
+    explicit scope(scope_options options = {}) : core_(options.limit) {}
+
+    /// Cancels and joins, uncancellably, when not joined; an exception of a child is then dropped.
+    ~scope() = default;
+
+    scope(const scope&) = delete;
+    scope& operator=(const scope&) = delete;
+
+    /// Starts a child. With a limit it first waits for a place, which is a cancellation point. (So a
+    /// child that adds children to its own full scope waits for a place while it holds one.)
+    template <class F>
+    void go(F&& f, call_site where = call_site::current()) {
+        detail::spawn_task(std::forward<F>(f), nullptr, &core_, detail::spawn_mode::detached, where);
+    }
+    template <class F>
+    void go(const spawn_options& options, F&& f,
+            call_site where = call_site::current()) {
+        detail::spawn_task(std::forward<F>(f), &options, &core_, detail::spawn_mode::detached,
+                           where);
+    }
+
+    /// The same with a handle. An exception of the child reaches the handle's join() and fails the
+    /// scope as well.
+    template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
+    [[nodiscard]] join_handle<R> spawn(
+        F&& f, call_site where = call_site::current()) {
+        return detail::join_access::make<R>(detail::spawn_task(
+            std::forward<F>(f), nullptr, &core_, detail::spawn_mode::joinable, where));
+    }
+    template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
+    [[nodiscard]] join_handle<R> spawn(
+        const spawn_options& options, F&& f,
+        call_site where = call_site::current()) {
+        return detail::join_access::make<R>(detail::spawn_task(
+            std::forward<F>(f), &options, &core_, detail::spawn_mode::joinable, where));
+    }
+
+    /// Waits until every child has ended; rethrows the first exception of one. A cancellation point:
+    /// when it throws `cancelled` the children are cancelled too, and the destructor waits for them.
+    void join() { core_.join(); }
+
+    /// Requests stop on every child, and on later ones as they start.
+    void cancel() noexcept { core_.cancel(); }
+
+private:
+    detail::scope_core core_;
+};
+
+}  // namespace WEFT_STACK_KIND
+
+namespace detail {
+
+/// A cancel scope with a deadline: past it the coroutine's cancellation points throw `cancelled`.
+class deadline_section {
+public:
+    explicit deadline_section(clock::time_point deadline);
+    ~deadline_section();
+    deadline_section(const deadline_section&) = delete;
+    deadline_section& operator=(const deadline_section&) = delete;
+
+    /// Whether a `cancelled` that arrives here was caused by this deadline and by nothing outside.
+    [[nodiscard]] bool expired_alone() const noexcept;
+
+private:
+    friend struct deadline_access;
+    coroutine* self_;
+    deadline_section* outer_ = nullptr;
+    clock::time_point deadline_;
+};
+
+}  // namespace detail
+
+/// Runs f here. Once `d` has passed its cancellation points throw `cancelled`, and when that leaves f,
+/// with_timeout throws timed_out. Only its own expiry does: an outer deadline or a request to stop
+/// passes through as `cancelled`. If f returns a value, that value wins. std::logic_error outside of
+/// coroutines.
+template <class Rep, class Period, class F>
+auto with_timeout(const std::chrono::duration<Rep, Period>& d, F&& f) -> std::invoke_result_t<F> {
+    const detail::deadline_section section(detail::deadline_after(detail::to_nanoseconds(d)));
+    try {
+        return std::invoke(std::forward<F>(f));
+    } catch (const cancelled&) {
+        if (section.expired_alone()) throw timed_out();
+        throw;
+    }
+}
+
+}  // namespace weft

@@ -1,0 +1,44 @@
+// Time as coroutines see it.
+#pragma once
+
+#include <chrono>
+
+namespace weft {
+
+/// The monotonic clock of the runtime. Its time points are those of std::chrono::steady_clock, and so
+/// is its time, except under testing::simulate(), where time is virtual: it stands still while anything
+/// can run and jumps to the next timer when nothing can.
+struct clock {
+    using duration = std::chrono::steady_clock::duration;
+    using rep = duration::rep;
+    using period = duration::period;
+    using time_point = std::chrono::steady_clock::time_point;
+    static constexpr bool is_steady = true;
+
+    [[nodiscard]] static time_point now() noexcept;
+};
+
+}  // namespace weft
+
+namespace weft::detail {
+
+/// `d` in whole nanoseconds, rounded up so that nobody wakes early, and clamped to what 64 bits hold.
+template <class Rep, class Period>
+[[nodiscard]] constexpr std::chrono::nanoseconds to_nanoseconds(
+    std::chrono::duration<Rep, Period> d) noexcept {
+    using std::chrono::nanoseconds;
+    using wide = std::chrono::duration<long double, std::nano>;
+    const long double wanted = wide(d).count();
+    if (!(wanted < static_cast<long double>(nanoseconds::max().count()))) return nanoseconds::max();
+    if (!(wanted > static_cast<long double>(nanoseconds::min().count()))) return nanoseconds::min();
+    return std::chrono::ceil<nanoseconds>(d);
+}
+
+/// The moment `d` from now, or the last one there is.
+[[nodiscard]] inline clock::time_point deadline_after(std::chrono::nanoseconds d) noexcept {
+    const clock::time_point now = clock::now();
+    if (d >= clock::time_point::max() - now) return clock::time_point::max();
+    return now + d;
+}
+
+}  // namespace weft::detail

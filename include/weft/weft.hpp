@@ -1,0 +1,10 @@
+// All of weft.
+#pragma once
+
+#include <weft/exceptions.hpp>
+#include <weft/go.hpp>
+#include <weft/runtime.hpp>
+#include <weft/scope.hpp>
+#include <weft/testing.hpp>
+#include <weft/time.hpp>
+#include <weft/version.hpp>

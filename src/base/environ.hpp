@@ -1,0 +1,34 @@
+// The environment's say: WEFT_PROCS and friends, and the WEFT_DEBUG list.
+//
+//   WEFT_DEBUG=name=value,name=value,...
+//
+// One table (environ.cpp) names every variable and every key of the list with its range. Whatever is
+// not in it, or is out of range, gives one line on stderr that names it, and the default is used.
+// WEFT_STRESS_* belongs to the tests and is left alone.
+#pragma once
+
+#include <cstdint>
+
+namespace weft::detail {
+
+struct environment {
+    // Variables. 0: not set.
+    unsigned processors = 0;             // WEFT_PROCS
+    bool has_gc_percent = false;         // WEFT_GC_PERCENT
+    int gc_percent = 0;
+    std::uint64_t memory_limit = 0;      // WEFT_MEMORY_LIMIT, bytes
+
+    // WEFT_DEBUG.
+    std::uint64_t schedtrace_ms = 0;     // schedtrace=ms: a line of counters every so often
+    std::uint64_t stall_ms = 0;          // stall=ms[ms]: report what looks stuck
+    bool guard_canary = false;           // guard=canary: as if the kernel had no light guards
+    std::uint64_t steal_seed = 0;        // stealseed=n: seeds the choice of victims
+};
+
+/// Reads the process's environment and prints a line for each fault in it.
+[[nodiscard]] environment read_environment() noexcept;
+
+/// The same for a given environment, as `environ` holds one: for tests.
+[[nodiscard]] environment read_environment(const char* const* variables) noexcept;
+
+}  // namespace weft::detail

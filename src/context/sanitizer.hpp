@@ -1,0 +1,66 @@
+// Telling AddressSanitizer and ThreadSanitizer about stack switches. Nothing in other builds.
+//
+// ThreadSanitizer sees a *fiber* for each stack. Its fibers are switched without an edge between them
+// (`no_sync`): that two coroutines happen to share a thread orders nothing in the program's logic, and an
+// edge would hide the program's races. There is one fiber a stack, for as long as the stack's slot
+// exists, and at most tsan_fibers_max of them.
+#pragma once
+
+#include "base/config.hpp"
+
+#include <cstddef>
+
+#if WEFT_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if WEFT_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace weft::detail {
+
+/// Immediately before a jump to the stack [bottom, bottom + size). `fake_stack` receives what
+/// after_switch() of the same context needs; null when this context never continues.
+inline void before_switch([[maybe_unused]] void** fake_stack, [[maybe_unused]] const void* bottom,
+                          [[maybe_unused]] std::size_t size,
+                          [[maybe_unused]] void* tsan_fiber) noexcept {
+#if WEFT_ASAN
+    __sanitizer_start_switch_fiber(fake_stack, bottom, size);
+#endif
+#if WEFT_TSAN
+    if (tsan_fiber != nullptr) __tsan_switch_to_fiber(tsan_fiber, __tsan_switch_to_fiber_no_sync);
+#endif
+}
+
+/// First thing behind a jump; null on the first entry of a context.
+inline void after_switch([[maybe_unused]] void* fake_stack) noexcept {
+#if WEFT_ASAN
+    __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
+#endif
+}
+
+/// A stack is about to be used afresh: what its last user left poisoned is good again.
+inline void unpoison_stack([[maybe_unused]] void* bottom,
+                           [[maybe_unused]] std::size_t size) noexcept {
+#if WEFT_ASAN
+    __asan_unpoison_memory_region(bottom, size);
+#endif
+}
+
+[[nodiscard]] inline void* this_tsan_fiber() noexcept {
+#if WEFT_TSAN
+    return __tsan_get_current_fiber();
+#else
+    return nullptr;
+#endif
+}
+
+/// g++ 12's runtime dies at 8,128 fibers.
+inline constexpr std::size_t tsan_fibers_max = 4000;
+
+/// Aborts with a clear message when there are too many.
+[[nodiscard]] void* new_tsan_fiber() noexcept;
+void delete_tsan_fiber(void* fiber) noexcept;
+
+}  // namespace weft::detail

@@ -1,0 +1,33 @@
+#include "os/futex.hpp"
+
+#include "os/clock.hpp"
+
+#include <cerrno>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+namespace weft::detail {
+
+bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                std::int64_t deadline_ns) noexcept {
+    timespec until{};
+    if (deadline_ns != never) {
+        if (deadline_ns < 0) deadline_ns = 0;
+        until.tv_sec = deadline_ns / 1'000'000'000;
+        until.tv_nsec = deadline_ns % 1'000'000'000;
+    }
+    // FUTEX_WAIT_BITSET rather than FUTEX_WAIT, for its absolute timeout.
+    const long result = ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected,
+                                  deadline_ns == never ? nullptr : &until, nullptr,
+                                  FUTEX_BITSET_MATCH_ANY);
+    return result == 0 || errno != ETIMEDOUT;
+}
+
+void futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept {
+    ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+}
+
+}  // namespace weft::detail

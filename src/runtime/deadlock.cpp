@@ -1,0 +1,63 @@
+// When nothing can ever run again.
+#include <weft/runtime.hpp>
+
+#include "base/print.hpp"
+#include "os/thread.hpp"
+#include "runtime/reports.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/wait.hpp"
+
+#include <cstdio>
+#include <string>
+
+#include <unistd.h>
+
+namespace weft::detail {
+namespace {
+
+// ThreadSanitizer has a thread of its own.
+constexpr unsigned sanitizer_threads = tsan_build ? 1 : 0;
+
+std::string report;  // Of the deadlock that is being thrown; one machine runs when it is written and read.
+
+std::string make_report() {
+    return "weft: deadlock: every coroutine waits, and nothing is left that could wake one\n" +
+           list_coroutines(nullptr);
+}
+
+}  // namespace
+
+void throw_deadlock() { throw deadlock(report); }
+
+bool fire_deadlock_in_main() noexcept {
+    coroutine* const main = sched.main.load();
+    if (main == nullptr) return false;
+    report = make_report();
+    const ticket t = main->current_wait();
+    return t.who != nullptr && fire(t, wake_reason::deadlock);
+}
+
+bool handle_deadlock() noexcept {
+    const unsigned threads = count_threads();
+    const unsigned ours = sched.machine_count.load() + schedtrace_threads() + sanitizer_threads;
+    // A thread that isn't ours may still send, spawn or cancel.
+    const bool alone = threads != 0 && threads <= ours;
+    if (!alone || sched.opts.on_deadlock == deadlock_action::ignore) {
+        if (sched.env.stall_ms != 0) {
+            printer out;
+            out << "weft: stall: every coroutine waits; threads that are not weft's: "
+                << (threads > ours ? threads - ours : 0) << "\n";
+            out.flush();
+        }
+        return false;
+    }
+    if (sched.opts.on_deadlock == deadlock_action::throw_in_main && fire_deadlock_in_main()) return true;
+
+    const std::string text = make_report();
+    std::fflush(nullptr);
+    std::fputs(text.c_str(), stderr);
+    std::fflush(nullptr);
+    ::_exit(2);
+}
+
+}  // namespace weft::detail

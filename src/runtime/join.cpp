@@ -1,0 +1,118 @@
+// The untyped half of join_handle.
+//
+// The join word of a coroutine (sched/coroutine.hpp) is where its end and its joiner meet:
+//
+//     none -> joiner's ticket     join_wait           -> done       tell_joiner, by way of `finishing`
+//     none -> done                tell_joiner         -> none       join_wait, cancelled
+//     none -> detached            detach; then tell_joiner gives the descriptor back
+#include <weft/go.hpp>
+
+#include "base/assert.hpp"
+#include "base/backoff.hpp"
+#include "sched/cancel.hpp"
+#include "sched/extras.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
+#include "sched/wait.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+namespace weft::detail {
+namespace {
+
+// acquire: with `done` comes the result.
+bool is_done(const coroutine& c) noexcept {
+    return c.join.load(std::memory_order_acquire) == join_done;
+}
+
+void await_done(const coroutine& c) noexcept {
+    // Its end is between two stores, on a running thread.
+    for (backoff wait; !is_done(c);) wait.pause();
+}
+
+// False: cancelled, and nothing has happened.
+bool wait_for_end(coroutine& c, cancellation how) {
+    if (is_done(c)) return true;
+    waiting wait(how, wait_kind::join);
+    const ticket mine = wait.ticket();
+    std::uintptr_t seen = join_none;
+    if (!c.join.compare_exchange_strong(seen, reinterpret_cast<std::uintptr_t>(&mine),
+                                        std::memory_order_acq_rel)) {
+        wait.abandon();
+        await_done(c);
+        return true;
+    }
+    if (wait.finish() == wake_reason::signalled) return true;
+    // Cancelled. But the coroutine may have ended too, and be looking at our ticket.
+    seen = reinterpret_cast<std::uintptr_t>(&mine);
+    if (c.join.compare_exchange_strong(seen, join_none, std::memory_order_acq_rel)) return false;
+    await_done(c);
+    return true;
+}
+
+// Neither result nor exception is wanted any more.
+void drop_result(coroutine& c) noexcept {
+    if (c.flags.result == outcome::value && c.type->drop_result != nullptr) {
+        c.type->drop_result(c.frame_address());
+    }
+}
+
+}  // namespace
+
+void join_wait(coroutine& c) {
+    coroutine* const self = this_coroutine();
+    if (&c == self) throw std::logic_error("weft: a coroutine can't join itself");
+    if (self != nullptr) {
+        simulation_point();
+        cancellation_point(*self);
+    }
+    if (!wait_for_end(c, cancellation::honoured)) throw_cancelled(*self);
+}
+
+void join_quietly(coroutine& c) noexcept {
+    WEFT_CHECK(&c != this_coroutine() && "a coroutine destroyed its own join_handle");
+    wait_for_end(c, cancellation::ignored);
+    // In a scope the exception has reached the scope.
+    if (c.flags.result == outcome::exception && c.scope == nullptr) sched.hooks.uncaught(c);
+    drop_result(c);
+    release_joined(c, true);
+}
+
+void rethrow_outcome(coroutine& c) {
+    switch (c.flags.result) {
+        case outcome::value: return;
+        case outcome::cancelled: throw coroutine_cancelled();
+        case outcome::exception: std::rethrow_exception(std::exchange(peek_extras(c)->error, nullptr));
+        case outcome::none: break;
+    }
+    WEFT_CHECK(!"joined before its end");
+}
+
+void release_joined(coroutine& c, bool result_taken) noexcept {
+    if (!result_taken && c.flags.result == outcome::value) drop_result(c);
+    const foreign_visit visit;
+    give_descriptor(c);
+}
+
+void detach(coroutine& c) noexcept {
+    std::uintptr_t seen = join_none;
+    if (c.join.compare_exchange_strong(seen, join_detached, std::memory_order_acq_rel)) return;
+    await_done(c);
+    if (c.flags.result == outcome::exception && c.scope == nullptr) sched.hooks.uncaught(c);
+    drop_result(c);
+    release_joined(c, true);
+}
+
+void request_stop(coroutine& c) noexcept {
+    if (!is_done(c)) request_cancel(c, attention_cancel);
+    simulation_point();
+}
+
+std::uint64_t id_of(const coroutine& c) noexcept { return c.id; }
+
+void throw_not_joinable() {
+    throw std::logic_error("weft: the join_handle is not joinable: joined, detached or moved from");
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,161 @@
+#include "runtime/reports.hpp"
+
+#include "base/print.hpp"
+#include "sched/extras.hpp"
+#include "sched/machine.hpp"
+#include "sched/scheduler.hpp"
+
+#include <array>
+#include <cstdlib>
+#include <cxxabi.h>
+#include <exception>
+#include <memory>
+#include <typeinfo>
+
+namespace weft::detail {
+namespace {
+
+void print_origin(printer& out, const coroutine& c) noexcept {
+    out << "created at " << std::string_view(c.file.get() == nullptr ? "?" : c.file.get()) << ":"
+        << c.line.get();
+}
+
+std::string demangled(const char* name) {
+    int status = 0;
+    const std::unique_ptr<char, void (*)(void*)> text(
+        abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
+    return status == 0 ? text.get() : name;
+}
+
+void print_line(printer& out, const coroutine& c, co_state state) noexcept {
+    out << "  ";
+    print_coroutine(out, c);
+    switch (state) {
+        case co_state::runnable: out << ", runnable, "; break;
+        case co_state::running:
+            out << ((c.traits & trait_blocking) != 0 ? ", in a blocking call, " : ", running, ");
+            break;
+        default: {
+            const wait_kind kind = c.kind();
+            if (kind == wait_kind::other) {
+                out << ", parked, ";
+            } else {
+                out << ", waits for " << std::string_view(name_of(kind)) << ", ";
+            }
+        }
+    }
+    print_origin(out, c);
+    out << "\n";
+}
+
+template <class F>
+void for_each_alive(const coroutine* except, F&& f) {
+    sched.coroutines.for_each([&](coroutine& c) {
+        const co_state state = c.state.load(std::memory_order_acquire);
+        if (state != co_state::dead && &c != except) f(c, state);
+    });
+}
+
+}  // namespace
+
+void print_coroutine(printer& out, const coroutine& c) noexcept {
+    out << "coroutine " << c.id.get();
+    std::array<char, 64> name;
+    if (const std::size_t size = copy_name(c, name); size != 0) {
+        out << " '" << std::string_view(name.data(), size) << "'";
+    }
+}
+
+void report_uncaught(coroutine& c) noexcept {
+    printer out;
+    out << "weft: uncaught exception in ";
+    print_coroutine(out, c);
+    out << ", ";
+    print_origin(out, c);
+    out << ": ";
+    coroutine_extras* const extras = peek_extras(c);
+    try {
+        if (extras != nullptr && extras->error) std::rethrow_exception(extras->error);
+        out << "already taken\n";
+        out.flush();
+    } catch (const std::exception& e) {
+        out << demangled(typeid(e).name()) << ": " << std::string_view(e.what()) << "\n";
+        out.flush();
+        std::terminate();  // Here, so that a terminate handler finds the exception.
+    } catch (...) {
+        const std::type_info* const type = abi::__cxa_current_exception_type();
+        out << (type == nullptr ? std::string("unknown") : demangled(type->name())) << "\n";
+        out.flush();
+        std::terminate();
+    }
+    std::terminate();
+}
+
+void report_stack_overflow(std::uintptr_t address) noexcept {
+    const stack_hit hit = sched.stacks.find(address);
+    if (!hit.stack || !hit.in_guard) return;
+    printer out;
+    out << "weft: stack overflow in ";
+    const coroutine* const c = this_coroutine();
+    if (c != nullptr) {
+        print_coroutine(out, *c);
+    } else {
+        out << "a blocking call";
+    }
+    out << " (limit ";
+    out.bytes(hit.stack.size());
+    out << ")";
+    if (c != nullptr) {
+        out << ", ";
+        print_origin(out, *c);
+    }
+    out << "\n";
+    out.flush();
+    std::abort();
+}
+
+void report_current() noexcept {
+    const coroutine* const c = this_coroutine();
+    if (c == nullptr) return;
+    printer out;
+    out << "weft: in ";
+    print_coroutine(out, *c);
+    out << ", ";
+    print_origin(out, *c);
+    out << "\n";
+    out.flush();
+}
+
+std::string list_coroutines(const coroutine* except) {
+    std::string text;
+    for_each_alive(except, [&](const coroutine& c, co_state state) {
+        printer out;
+        print_line(out, c, state);
+        text += out.view();
+    });
+    return text;
+}
+
+void report_left(const coroutine* except, std::int64_t waited_ns) {
+    printer out;
+    out << "weft: stopping: these coroutines have not ended " << waited_ns / 1'000'000
+        << " ms after they were cancelled:\n";
+    out.flush();
+    for_each_alive(except, [&](coroutine& c, co_state state) {
+        print_line(out, c, state);
+        out.flush();
+        const coroutine_extras* const extras = peek_extras(c);
+        if ((c.traits & trait_blocking) != 0) {
+            out << "    its blocking call can't be interrupted\n";
+        } else if (extras != nullptr && extras->swallowed > 1) {
+            out << "    it swallows weft::cancelled\n";
+        } else if (state == co_state::running) {
+            out << "    it runs without a cancellation point; see weft::checkpoint()\n";
+        } else if (c.no_cancel != 0) {
+            out << "    it waits inside weft::no_cancel\n";
+        }
+        out.flush();
+    });
+}
+
+}  // namespace weft::detail

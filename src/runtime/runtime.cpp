@@ -1,0 +1,203 @@
+#include "runtime/runtime.hpp"
+
+#include <weft/go.hpp>
+
+#include "base/assert.hpp"
+#include "base/print.hpp"
+#include "os/clock.hpp"
+#include "os/signal.hpp"
+#include "os/thread.hpp"
+#include "runtime/config.hpp"
+#include "runtime/reports.hpp"
+#include "runtime/scope_state.hpp"
+#include "sched/cancel.hpp"
+#include "sched/machine.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
+#include "sched/wait.hpp"
+#include "time/timer_heap.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#include <unistd.h>
+
+namespace weft::detail {
+namespace {
+
+constexpr std::size_t main_stack = std::size_t{8} << 20;
+
+std::atomic<bool> claimed{false};
+
+// Everything that is plugged into the scheduler, and nothing that it knows by name.
+constexpr scheduler_hooks hooks_of_run{&heap_timers, &child_ended, [](coroutine& c) noexcept { report_uncaught(c); },
+                                       &handle_deadlock};
+
+void start(const options& given) {
+    const environment env = read_environment();
+    const options opts = effective_options(given, env);
+    install_fault_hook(&report_stack_overflow);
+    set_evidence_hook(&report_current);
+    start_scheduler(opts, env, hooks_of_run, effective_processors(opts, env), nullptr);
+    start_schedtrace();
+}
+
+void stop() noexcept {
+    stop_schedtrace();
+    stop_scheduler();
+    set_evidence_hook(nullptr);
+    remove_fault_hook();
+}
+
+std::int64_t grace_of(const options& opts) noexcept { return opts.shutdown_grace.count(); }
+
+std::int64_t after(std::int64_t duration) noexcept {
+    const std::int64_t now = now_ns();
+    return duration < never - now ? now + duration : never;
+}
+
+// The body of the main coroutine.
+void main_body(main_run& run, std::int64_t grace_ns) {
+    coroutine& self = *this_coroutine();
+    sched.main.store(&self);
+    try {
+        run.value = run.main(run.argument);
+    } catch (const cancelled&) {
+        // Somebody stopped main, or it threw `cancelled` itself: an end like any other.
+    } catch (...) {
+        run.error = std::current_exception();
+    }
+    const no_cancel to_the_end;
+    cancel_all(&self);
+    run.left_behind = !drain(1, after(grace_ns));
+    if (run.left_behind && sched.sim.load() == nullptr) {
+        report_left(&self, grace_ns);
+        if (run.error) {
+            std::fputs("weft: main ended by an exception; the process ends\n", stderr);
+        }
+        std::fflush(nullptr);
+        ::_exit(run.error ? EXIT_FAILURE : run.value);
+    }
+    sched.main.store(nullptr);
+    request_stop_scheduler();
+}
+
+}  // namespace
+
+void claim_runtime(const char* who) {
+    if (in_coroutine()) throw std::logic_error(std::string("weft: ") + who + " inside a coroutine");
+    if (claimed.exchange(true)) {
+        throw std::logic_error(std::string("weft: ") + who + ": a runtime is up already");
+    }
+}
+
+void release_runtime() noexcept { claimed.store(false); }
+
+void cancel_all(const coroutine* except) noexcept {
+    sched.draining.store(true, std::memory_order_seq_cst);
+    sched.coroutines.for_each([&](coroutine& c) {
+        if (&c != except && c.state.load(std::memory_order_seq_cst) != co_state::dead) {
+            request_cancel(c, attention_cancel);
+        }
+    });
+}
+
+bool drain(std::uint64_t left, std::int64_t deadline) noexcept {
+    waiting wait(cancellation::ignored, wait_kind::shutdown);
+    sched.drain_left = left;
+    sched.drain_ticket = wait.ticket();
+    sched.drain_waits.store(true, std::memory_order_seq_cst);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    // Either the last one to end sees that we wait, or we see that it has ended (note_finished).
+    if (live_coroutines() <= left && sched.drain_waits.exchange(false, std::memory_order_seq_cst)) {
+        wait.abandon();
+        return true;
+    }
+    try {
+        if (wait.finish(deadline) == wake_reason::signalled) return true;
+    } catch (const deadlock&) {
+        // Simulated: they wait where nothing can wake them.
+    } catch (const std::bad_alloc&) {
+        // No memory for the timer: as if the time had passed.
+    }
+    sched.drain_waits.store(false, std::memory_order_seq_cst);
+    return live_coroutines() <= left;
+}
+
+void run_as_main(main_run& run, std::int64_t grace_ns) {
+    machine here;
+    adopt_this_thread(here);
+    spawn_options how;
+    how.name = "main";
+    how.stack_size = std::max(main_stack, sched.opts.stack_size);
+    how.stack_size = std::min(how.stack_size, std::max(sched.opts.max_stack, std::size_t{1} << stack_store::log2_min));
+    try {
+        spawn_task([&run, grace_ns] { main_body(run, grace_ns); }, &how, nullptr, spawn_mode::detached,
+                   run.where);
+    } catch (...) {
+        request_stop_scheduler();
+        release_this_thread(here);
+        throw;
+    }
+    run_machine(here);
+    release_this_thread(here);
+}
+
+int run_main(const options& opts, int (*main)(void*), void* argument, const call_site& where) {
+    claim_runtime("run");
+    main_run run;
+    run.main = main;
+    run.argument = argument;
+    run.where = where;
+    try {
+        start(opts);
+    } catch (...) {
+        release_runtime();
+        throw;
+    }
+    sched.detects_deadlock = true;
+    const std::uint64_t slack = set_timer_slack(1);
+    {
+        const alternate_stack signal_stack;
+        try {
+            run_as_main(run, grace_of(sched.opts));
+        } catch (...) {
+            run.error = std::current_exception();
+        }
+    }
+    set_timer_slack(slack);
+    sched.detects_deadlock = false;
+    stop();
+    release_runtime();
+    if (run.error) std::rethrow_exception(std::move(run.error));
+    return run.value;
+}
+
+void start_runtime(const options& opts) {
+    claim_runtime("runtime");
+    try {
+        start(opts);
+    } catch (...) {
+        release_runtime();
+        throw;
+    }
+}
+
+void stop_runtime() noexcept {
+    WEFT_CHECK(!in_coroutine() && "~runtime is not to be called from a coroutine");
+    const std::int64_t grace_ns = grace_of(sched.opts);
+    cancel_all(nullptr);
+    if (!drain(0, after(grace_ns))) {
+        report_left(nullptr, grace_ns);
+        while (!drain(0, never)) {}
+    }
+    request_stop_scheduler();
+    stop();
+    release_runtime();
+}
+
+}  // namespace weft::detail

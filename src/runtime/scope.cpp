@@ -1,0 +1,215 @@
+#include <weft/scope.hpp>
+
+#include "base/off_heap.hpp"
+#include "runtime/scope_state.hpp"
+#include "sched/cancel.hpp"
+#include "sched/extras.hpp"
+#include "sched/machine.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
+#include "sched/wait.hpp"
+
+#include <mutex>
+#include <utility>
+
+namespace weft::detail {
+namespace {
+
+void link_child(scope_state& s, coroutine& child) noexcept {
+    child.scope_prev = nullptr;
+    child.scope_next = s.children;
+    if (s.children != nullptr) s.children->scope_prev = &child;
+    s.children = &child;
+}
+
+void unlink_child(scope_state& s, coroutine& child) noexcept {
+    if (child.scope_prev != nullptr) {
+        child.scope_prev->scope_next = child.scope_next;
+    } else {
+        s.children = child.scope_next;
+    }
+    if (child.scope_next != nullptr) child.scope_next->scope_prev = child.scope_prev;
+}
+
+// The stop source of a child, if it has one. Under the scope's lock, which keeps the child from going.
+std::stop_source stop_source_of(coroutine& child) noexcept {
+    coroutine_extras* const extras = peek_extras(child);
+    if (extras == nullptr) return std::stop_source(std::nostopstate);
+    const std::lock_guard hold(extras->lock);
+    return extras->owner == &child ? extras->stop : std::stop_source(std::nostopstate);
+}
+
+// Asks every child to stop. They are woken under the lock: behind it a child may end, and its descriptor serve
+// another coroutine. Stop callbacks are the program's, and run outside; then the walk starts again, past those
+// that have the bit.
+void cancel_children(scope_state& s) noexcept {
+    for (bool done = false; !done;) {
+        std::stop_source stop{std::nostopstate};
+        {
+            const std::lock_guard hold(s.lock);
+            done = true;
+            for (coroutine* c = s.children; c != nullptr; c = c->scope_next) {
+                if (!set_cancelled(*c)) continue;
+                stop = stop_source_of(*c);
+                if (stop.stop_possible()) {
+                    done = false;
+                    break;
+                }
+            }
+        }
+        stop.request_stop();
+    }
+}
+
+// Gives a place to whoever has waited longest, or back; and tells the joiners when it was the last. They are
+// fired under the lock: behind it they may free the scope.
+void release_place(scope_state& s) noexcept {
+    const std::lock_guard hold(s.lock);
+    while (scope_waiter* const heir = s.place_waiters.pop()) {
+        if (fire(heir->who, wake_reason::signalled)) return;  // Not one that was cancelled meanwhile.
+    }
+    if (--s.places_taken != 0) return;
+    while (scope_waiter* const joiner = s.joiners.pop()) fire(joiner->who, wake_reason::signalled);
+}
+
+bool take_place_locked(scope_state& s) noexcept {
+    if (s.limit != 0 && s.places_taken >= s.limit) return false;
+    ++s.places_taken;
+    return true;
+}
+
+// False: cancelled, with children left.
+bool wait_for_children(scope_state& s, cancellation how) {
+    for (;;) {
+        {
+            const std::lock_guard hold(s.lock);
+            if (s.places_taken == 0) return true;
+        }
+        waiting wait(how, wait_kind::scope_join);
+        scope_waiter me{wait.ticket()};
+        bool waits = false;
+        {
+            const std::lock_guard hold(s.lock);
+            waits = s.places_taken != 0;
+            if (waits) s.joiners.push(me);
+        }
+        if (!waits) {
+            wait.abandon();
+            return true;
+        }
+        if (wait.finish() == wake_reason::signalled) continue;  // Children may have come since.
+        const std::lock_guard hold(s.lock);
+        s.joiners.remove(me);
+        return false;
+    }
+}
+
+}  // namespace
+
+void enter_scope(scope_core& scope) {
+    scope_state& s = scope_state::of(scope);
+    {
+        const std::lock_guard hold(s.lock);
+        if (take_place_locked(s)) return;
+    }
+    waiting wait(cancellation::honoured, wait_kind::scope_place);
+    scope_waiter me{wait.ticket()};
+    bool waits = false;
+    {
+        const std::lock_guard hold(s.lock);
+        waits = !take_place_locked(s);
+        if (waits) s.place_waiters.push(me);
+    }
+    if (!waits) {
+        wait.abandon();
+        return;
+    }
+    if (wait.finish() == wake_reason::signalled) return;  // The place was handed over.
+    {
+        const std::lock_guard hold(s.lock);
+        s.place_waiters.remove(me);
+    }
+    throw_cancelled(*this_coroutine());
+}
+
+void leave_scope(scope_core& scope) noexcept { release_place(scope_state::of(scope)); }
+
+void adopt_child(scope_core& scope, coroutine& child) noexcept {
+    scope_state& s = scope_state::of(scope);
+    const std::lock_guard hold(s.lock);
+    link_child(s, child);
+    if (s.cancelled) child.attention.fetch_or(attention_cancel, std::memory_order_seq_cst);
+}
+
+void child_ended(coroutine& child) noexcept {
+    scope_state& s = scope_state::of(*child.scope);
+    bool failed = false;
+    {
+        const std::lock_guard hold(s.lock);
+        unlink_child(s, child);
+        if (child.flags.result == outcome::exception && !s.first_error) {
+            s.first_error = peek_extras(child)->error;
+            failed = true;
+            s.cancelled = true;
+        }
+    }
+    if (failed) cancel_children(s);  // Our place keeps the scope.
+    release_place(s);
+}
+
+scope_core::scope_core(std::size_t limit) : state_(off_heap_new<scope_state>(limit)) {}
+
+scope_core::~scope_core() {
+    scope_state& s = *state_;
+    bool left = false;
+    {
+        const std::lock_guard hold(s.lock);
+        left = s.places_taken != 0;
+    }
+    if (left) {
+        cancel();
+        wait_for_children(s, cancellation::ignored);
+    }
+    off_heap_delete(state_);
+}
+
+void scope_core::join() {
+    scope_state& s = *state_;
+    coroutine* const self = this_coroutine();
+    if (self != nullptr) {
+        simulation_point();
+        if (cancellation_due(*self)) {
+            cancel();
+            throw_cancelled(*self);
+        }
+    }
+    bool ended = false;
+    try {
+        ended = wait_for_children(s, cancellation::honoured);
+    } catch (const cancelled&) {
+        cancel();
+        throw;
+    }
+    if (!ended) {
+        cancel();
+        throw_cancelled(*self);
+    }
+    std::exception_ptr error;
+    {
+        const std::lock_guard hold(s.lock);
+        std::swap(error, s.first_error);
+    }
+    if (error) std::rethrow_exception(std::move(error));
+}
+
+void scope_core::cancel() noexcept {
+    scope_state& s = *state_;
+    {
+        const std::lock_guard hold(s.lock);
+        s.cancelled = true;
+    }
+    cancel_children(s);
+    simulation_point();
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,145 @@
+// Making coroutines.
+#include <weft/go.hpp>
+
+#include "base/assert.hpp"
+#include "base/bits.hpp"
+#include "base/off_heap.hpp"
+#include "runtime/scope_state.hpp"
+#include "sched/cancel.hpp"
+#include "sched/idle.hpp"
+#include "sched/local.hpp"
+#include "sched/park.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <stdexcept>
+
+namespace weft::detail {
+namespace {
+
+unsigned stack_for(const spawn_options* options) {
+    if (options == nullptr || options->stack_size == 0) return sched.stack_log2;
+    const unsigned log2 = std::max(log2_ceil(options->stack_size), stack_store::log2_min);
+    if (log2 > std::max(log2_ceil(sched.opts.max_stack), stack_store::log2_min)) {
+        throw std::invalid_argument("weft: spawn_options.stack_size is above options.max_stack");
+    }
+    return log2;
+}
+
+void count_spawn() noexcept {
+    machine* const m = this_machine();
+    processor* const p = m == nullptr ? nullptr : m->p.get();
+    if (p != nullptr) {
+        p->spawned.add();
+    } else {
+        sched.foreign_spawned.fetch_add(1, std::memory_order_seq_cst);
+    }
+}
+
+void uncount_spawn() noexcept {
+    machine* const m = this_machine();
+    processor* const p = m == nullptr ? nullptr : m->p.get();
+    if (p != nullptr) {
+        p->finished.add();
+    } else {
+        sched.foreign_finished.fetch_add(1, std::memory_order_seq_cst);
+    }
+    if (sched.draining.load(std::memory_order_acquire)) note_finished();
+}
+
+}  // namespace
+
+coroutine& begin_spawn(const task_type& type, const spawn_options* options, scope_core* scope,
+                       spawn_mode mode, const call_site& where) {
+    const bool foreign = this_machine() == nullptr;
+    // Counted from here: stop waits for the count, so a foreign thread need not be in a visit for longer.
+    std::optional<foreign_visit> visit;
+    if (foreign) {
+        visit.emplace();
+        if (!*visit) {
+            throw std::logic_error("weft: no runtime is up; start one with weft::run or weft::runtime");
+        }
+        if (sched.sim.load(std::memory_order_relaxed) != nullptr) {
+            throw std::logic_error("weft: a foreign thread can't spawn into a simulation");
+        }
+        if (sched.draining.load(std::memory_order_seq_cst)) {
+            throw std::logic_error("weft: the runtime is stopping; nothing can be spawned from outside");
+        }
+    }
+    const unsigned stack_log2 = stack_for(options);
+    if (scope != nullptr) enter_scope(*scope);
+
+    coroutine* const c = take_descriptor();
+    if (c == nullptr) {
+        if (scope != nullptr) leave_scope(*scope);
+        throw std::bad_alloc();
+    }
+    c->type = &type;
+    c->id = take_id();
+    c->file = where.file;
+    c->line = where.line;
+    c->flags.result = outcome::none;
+    c->flags.big_frame = false;
+    c->flags.stack_above_min = (stack_log2 - stack_store::log2_min) & 31u;
+    c->no_preempt_depth = 0;
+    c->no_cancel = 0;
+    c->traits = 0;
+    c->caught_exceptions = nullptr;
+    c->uncaught_exceptions = 0;
+    c->error_number = 0;
+    c->scope = scope;
+    c->attention.store(sched.draining.load(std::memory_order_seq_cst) ? attention_cancel : 0u,
+                       std::memory_order_relaxed);
+    c->join.store(mode == spawn_mode::detached ? join_detached : join_none,
+                  std::memory_order_relaxed);
+    count_spawn();
+    try {
+        if (type.size > inline_frame_size || type.align > inline_frame_align) {
+            void* const frame = off_heap_allocate(type.size, type.align);
+            std::memcpy(c->frame.data(), &frame, sizeof(frame));
+            c->flags.big_frame = true;
+        }
+        if (options != nullptr) {
+            if (!options->name.empty()) set_coroutine_name(*c, options->name);
+            if (options->affinity >= 0 &&
+                static_cast<unsigned>(options->affinity) < sched.processor_count) {
+                c->affinity = static_cast<std::int16_t>(options->affinity);
+                c->traits = trait_affinity;
+            }
+        }
+        inherit_locals(*c);
+    } catch (...) {
+        abandon_spawn(*c);
+        throw;
+    }
+    return *c;
+}
+
+void commit_spawn(coroutine& c) noexcept {
+    if (sched.sim.load(std::memory_order_relaxed) != nullptr) {
+        c.attention.fetch_or(attention_point, std::memory_order_relaxed);
+    }
+    if (c.scope != nullptr) adopt_child(*c.scope, c);
+    // release: who sees it runnable, through a queue or through the registry, sees all of it.
+    c.state.store(co_state::runnable, std::memory_order_release);
+    // Shutdown walks the registry once: either it finds this one, or we see that it has begun.
+    if (sched.draining.load(std::memory_order_seq_cst)) request_cancel(c, attention_cancel);
+    enqueue(c);
+    simulation_point();
+}
+
+void abandon_spawn(coroutine& c) noexcept {
+    scope_core* const scope = c.scope;
+    c.scope = nullptr;
+    give_descriptor(c);
+    if (scope != nullptr) leave_scope(*scope);
+    uncount_spawn();
+}
+
+void* frame_of(coroutine& c) noexcept { return c.frame_address(); }
+
+}  // namespace weft::detail

@@ -1,0 +1,37 @@
+#include <weft/runtime.hpp>
+
+#include "sched/scheduler.hpp"
+
+namespace weft {
+
+using namespace detail;
+
+runtime_stats stats() noexcept {
+    runtime_stats s;
+    const foreign_visit visit;  // On a machine too: stop must not take the processors away meanwhile.
+    if (!visit) return s;
+    for (processor* p : sched.all_processors()) {
+        s.spawned += p->spawned.read();
+        s.switches += p->tick.read();
+        s.steals += p->steals.read();
+        s.parks += p->parks.read();
+        s.preemptions += p->preemptions.read();
+        s.handoffs += p->handoffs.read();
+        s.runnable += p->ring.size() + (p->next.peek() != nullptr ? 1 : 0);
+        s.timers += sched.hooks.timers->count(*p);
+    }
+    s.spawned += sched.foreign_spawned.load(std::memory_order_relaxed);
+    s.coroutines = live_coroutines();
+    s.runnable += sched.global.size();
+    s.threads = sched.machine_count.load(std::memory_order_relaxed);
+    s.processors = sched.processor_count;
+    s.stack_bytes = sched.stacks.bytes_in_use();
+    return s;
+}
+
+unsigned processors() noexcept {
+    const foreign_visit visit;
+    return visit ? sched.processor_count : 0;
+}
+
+}  // namespace weft

@@ -1,0 +1,89 @@
+// simulate and explore.
+#include <weft/testing.hpp>
+
+#include "base/environ.hpp"
+#include "base/print.hpp"
+#include "os/clock.hpp"
+#include "os/signal.hpp"
+#include "runtime/reports.hpp"
+#include "runtime/runtime.hpp"
+#include "runtime/scope_state.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
+#include "time/timer_heap.hpp"
+
+#include <string>
+
+namespace weft::detail {
+namespace {
+
+constexpr std::int64_t first_moment = 1'000'000'000;
+
+// Nothing is runnable and no timer pending. main either waits for something, or for the others to end.
+bool simulated_deadlock() noexcept { return fire_deadlock_in_main(); }
+
+// Coroutines that nothing can end: their stacks are reused, not unwound.
+void abandon_all() noexcept {
+    sched.coroutines.for_each([](coroutine& c) {
+        if (c.state.load(std::memory_order_relaxed) == co_state::dead) return;
+        if (c.stack) sched.stacks.give(c.stack);
+        c.stack = {};
+        c.state.store(co_state::dead, std::memory_order_relaxed);
+        give_descriptor(c);
+    });
+}
+
+}  // namespace
+
+void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument, const call_site& where) {
+    claim_runtime("simulate");
+    struct release {
+        ~release() { release_runtime(); }
+    } const at_the_end;
+
+    struct call {
+        void (*main)(void*);
+        void* argument;
+    } wrapped{main, argument};
+    main_run run;
+    run.main = [](void* c) {
+        static_cast<call*>(c)->main(static_cast<call*>(c)->argument);
+        return 0;
+    };
+    run.argument = &wrapped;
+    run.where = where;
+
+    const environment env = read_environment();
+    options opts;
+    opts.processors = 1;
+    simulation sim(seed);
+    sim.now_ns = first_moment;
+    scheduler_hooks hooks{&heap_timers, &child_ended,
+                          [](coroutine& c) noexcept { report_uncaught(c); }, &simulated_deadlock};
+    install_fault_hook(&report_stack_overflow);
+    start_scheduler(opts, env, hooks, 1, &sim);
+    try {
+        const alternate_stack signal_stack;
+        run_as_main(run, never);
+    } catch (...) {
+        run.error = std::current_exception();
+    }
+    if (run.left_behind) abandon_all();
+    stop_scheduler();
+    remove_fault_hook();
+    if (run.error) std::rethrow_exception(std::move(run.error));
+}
+
+void throw_failure(std::uint64_t seed) {
+    std::string what = "weft: explore: seed " + std::to_string(seed) + " failed";
+    try {
+        throw;
+    } catch (const std::exception& e) {
+        what += std::string(": ") + e.what();
+    } catch (...) {
+        what += " by something that is not a std::exception";
+    }
+    std::throw_with_nested(weft::testing::failure(seed, what));
+}
+
+}  // namespace weft::detail

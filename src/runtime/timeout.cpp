@@ -1,0 +1,118 @@
+// with_timeout: a cancel scope with a deadline.
+//
+// The sections of a coroutine form a stack, innermost first. The *effective* deadline is the earliest of them;
+// one timer is armed for it, and named by the deadline word in the extras:
+//
+//     armed, by the coroutine     -> firing   fire_timer: its target is alive, for leaving waits for it
+//     firing                      -> epoch    fire_timer: attention_deadline is set, the coroutine woken
+//     armed                       -> epoch + 1, by the coroutine: the timer is stale
+//
+// While inside, attention_timed sends every safepoint and cancellation point through a look at the clock, so
+// that a coroutine which only computes sees its deadline too, whoever runs the timers.
+#include <weft/scope.hpp>
+
+#include "base/backoff.hpp"
+#include "sched/cancel.hpp"
+#include "sched/extras.hpp"
+#include "sched/machine.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace weft::detail {
+
+struct deadline_access {
+    static std::int64_t when(const deadline_section& s) noexcept {
+        return s.deadline_.time_since_epoch().count();
+    }
+    static deadline_section* outer(const deadline_section& s) noexcept { return s.outer_; }
+
+    // The earliest deadline among `innermost` and those around it.
+    static std::int64_t earliest(const deadline_section* innermost) noexcept {
+        std::int64_t least = never;
+        for (; innermost != nullptr; innermost = innermost->outer_) {
+            least = std::min(least, when(*innermost));
+        }
+        return least;
+    }
+};
+
+namespace {
+
+void disarm(coroutine_extras& extras) noexcept {
+    std::uint64_t word = extras.deadline_word.load(std::memory_order_relaxed);
+    for (backoff wait;;) {
+        if ((word & deadline_firing) != 0) {
+            wait.pause();
+            word = extras.deadline_word.load(std::memory_order_acquire);
+            continue;
+        }
+        const std::uint64_t next = (word & ~std::uint64_t{deadline_armed}) + deadline_epoch;
+        if (!extras.deadline_word.compare_exchange_weak(word, next, std::memory_order_acq_rel)) continue;
+        if ((word & deadline_armed) != 0) sched.hooks.timers->forget(*extras.deadline_home);
+        return;
+    }
+}
+
+void arm(coroutine_extras& extras, std::int64_t when) {
+    const std::uint64_t word = extras.deadline_word.load(std::memory_order_relaxed) | deadline_armed;
+    const timer_event event{reinterpret_cast<std::uintptr_t>(&extras) | 1, word};
+    extras.deadline_word.store(word, std::memory_order_release);
+    extras.deadline_home = this_machine()->p;
+    sched.hooks.timers->add(*extras.deadline_home, when, event);
+}
+
+// The deadline bits of `self` for the sections it is now in.
+void settle(coroutine& self, coroutine_extras& extras) {
+    const std::int64_t earliest = deadline_access::earliest(extras.deadlines);
+    self.attention.fetch_and(~static_cast<std::uint32_t>(attention_deadline | attention_timed),
+                             std::memory_order_relaxed);
+    if (extras.deadlines == nullptr) return;
+    self.attention.fetch_or(attention_timed, std::memory_order_relaxed);
+    if (earliest != never) arm(extras, earliest);
+}
+
+}  // namespace
+
+bool deadline_passed(coroutine& self) noexcept {
+    const coroutine_extras* const extras = peek_extras(self);
+    if (extras == nullptr || deadline_access::earliest(extras->deadlines) > now_ns()) return false;
+    self.attention.fetch_or(attention_deadline, std::memory_order_relaxed);
+    return true;
+}
+
+deadline_section::deadline_section(clock::time_point deadline)
+    : self_(this_coroutine()), deadline_(deadline) {
+    if (self_ == nullptr) throw std::logic_error("weft: with_timeout outside of a coroutine");
+    coroutine_extras& extras = extras_of(*self_);
+    outer_ = extras.deadlines;
+    disarm(extras);
+    extras.deadlines = this;
+    try {
+        settle(*self_, extras);
+    } catch (...) {
+        extras.deadlines = outer_;
+        throw;
+    }
+}
+
+deadline_section::~deadline_section() {
+    coroutine_extras& extras = *peek_extras(*self_);
+    disarm(extras);
+    extras.deadlines = outer_;
+    try {
+        settle(*self_, extras);
+    } catch (...) {
+        // No memory for the outer timer: its deadline is still seen at every safepoint.
+    }
+}
+
+bool deadline_section::expired_alone() const noexcept {
+    const std::int64_t now = now_ns();
+    return (self_->attention.load(std::memory_order_relaxed) & attention_cancel) == 0 &&
+           deadline_access::when(*this) <= now && deadline_access::earliest(outer_) > now;
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,72 @@
+// Calling a function on a larger stack, within the same coroutine.
+#include <weft/go.hpp>
+
+#include "context/context.hpp"
+#include "context/sanitizer.hpp"
+#include "sched/extras.hpp"
+#include "sched/machine.hpp"
+#include "sched/scheduler.hpp"
+
+#include <new>
+
+namespace weft::detail {
+namespace {
+
+constexpr unsigned log2_smallest = 17;  // 128 KiB: 64 KiB and a guard fit.
+
+struct borrowed_call {
+    void (*f)(void*);
+    void* argument;
+    coroutine* self;
+    stack_ref home;
+};
+
+void announce_stack(void** fake_stack, stack_ref stack) noexcept {
+    // The same coroutine, and so the same fiber: only AddressSanitizer needs to know.
+    if constexpr (asan_build) before_switch(fake_stack, stack.base(), stack.size(), nullptr);
+}
+
+// The bottom frame of a borrowed stack. f may park and go on elsewhere; the stack is the coroutine's until
+// the jump back, and the context to jump back to is in this frame.
+void on_borrowed_stack(raw_arrival raw) {
+    if constexpr (asan_build) after_switch(nullptr);
+    const auto& call = *static_cast<const borrowed_call*>(raw.data);
+    call.f(call.argument);
+    if (call.self != nullptr) call.self->stack = call.home;
+    announce_stack(nullptr, call.home);
+    jump(raw.fctx, nullptr);
+    __builtin_unreachable();
+}
+
+}  // namespace
+
+void call_on_big_stack(void (*f)(void*), void* argument, std::size_t bytes) {
+    // Inside blocking() the thread has no coroutine to show, but its stack is one all the same: `home` is
+    // found by address.
+    char here;
+    const stack_ref home = sched.stacks.find(reinterpret_cast<std::uintptr_t>(&here)).stack;
+    if (!home) {
+        f(argument);  // A thread's own stack is large.
+        return;
+    }
+    unsigned log2 = log2_smallest;
+    while (log2 <= stack_store::log2_max && (std::size_t{1} << log2) - stack_store::guard_size(log2) < bytes) {
+        ++log2;
+    }
+    if (log2 > stack_store::log2_max) throw std::bad_alloc();
+    const stack_ref stack = sched.stacks.take(log2);
+    if (!stack) throw std::bad_alloc();
+
+    const std::size_t guard = stack_store::guard_size(log2);
+    unpoison_stack(stack.base() + guard, stack.size() - guard);
+    borrowed_call call{f, argument, this_coroutine(), home};
+    if (call.self != nullptr) call.self->stack = stack;
+    const context_ref context = make_context(stack.top(), stack.size() - guard, on_borrowed_stack);
+    void* fake_stack = nullptr;
+    announce_stack(&fake_stack, stack);
+    jump(context, &call);
+    if constexpr (asan_build) after_switch(fake_stack);
+    sched.stacks.give(stack);
+}
+
+}  // namespace weft::detail

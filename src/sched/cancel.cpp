@@ -1,0 +1,70 @@
+#include "sched/cancel.hpp"
+
+#include <weft/exceptions.hpp>
+
+#include "base/print.hpp"
+#include "sched/extras.hpp"
+#include "sched/machine.hpp"
+#include "sched/simulation.hpp"
+
+#include <mutex>
+
+namespace weft::detail {
+namespace {
+
+constexpr std::uint32_t requests = attention_cancel | attention_deadline;
+constexpr unsigned swallowed_reported = 100;
+
+// Tells the stop token, if there is one.
+void stop_token_of(coroutine& c) noexcept {
+    coroutine_extras* const extras = peek_extras(c);
+    if (extras == nullptr) return;
+    std::stop_source stop{std::nostopstate};
+    {
+        const std::lock_guard hold(extras->lock);
+        if (extras->owner == &c) stop = extras->stop;
+    }
+    stop.request_stop();  // Runs the program's callbacks: not under the lock.
+}
+
+}  // namespace
+
+bool set_cancelled(coroutine& c, attention bit) noexcept {
+    const std::uint32_t before = c.attention.fetch_or(bit, std::memory_order_seq_cst);  // cancel
+    if (const ticket t = c.current_cancellable(); t.who != nullptr) fire(t, wake_reason::cancelled);
+    return (before & bit) == 0;
+}
+
+void request_cancel(coroutine& c, attention bit) noexcept {
+    if (set_cancelled(c, bit) && bit == attention_cancel) stop_token_of(c);
+}
+
+bool cancellation_allowed(const coroutine& self) noexcept {
+    // Of the running coroutine, so the thread holds its exception state.
+    return self.no_cancel == 0 && this_machine()->exceptions->uncaught == 0;
+}
+
+bool cancellation_due(coroutine& self) noexcept {
+    std::uint32_t bits = self.attention.load(std::memory_order_relaxed);
+    if ((bits & attention_timed) != 0 && deadline_passed(self)) bits |= attention_deadline;
+    return (bits & requests) != 0 && cancellation_allowed(self);
+}
+
+void cancellation_point(coroutine& self) {
+    if (self.attention.load(std::memory_order_relaxed) == 0) [[likely]] return;
+    if (cancellation_due(self)) throw_cancelled(self);
+}
+
+void throw_cancelled(coroutine& self) {
+    coroutine_extras& extras = extras_of(self);
+    if (++extras.swallowed == swallowed_reported) {
+        printer out;
+        out << "weft: coroutine " << self.id.get() << " '" << extras.name.data() << "' created at "
+            << self.file.get() << ":" << self.line.get() << " has swallowed " << swallowed_reported
+            << " cancellations; let weft::cancelled leave it\n";
+        out.flush();
+    }
+    throw cancelled();
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,44 @@
+// Asking a coroutine to stop, and noticing that one was asked.
+//
+// Cancellation is a level: bits in the attention word, which stay. Every cancellation point looks at them
+// before it waits, and whoever sets one wakes the coroutine if it waits where that is allowed.
+//
+// Edge *cancel*, between a sleeper and whoever cancels it:
+//
+//       sleeper                                    request_cancel
+//   1   word = cancellable, by exchange        1   attention |= cancel, by fetch_or
+//   2   read attention                         2   read the sleeper's word; if cancellable, fire it
+//
+// Both first steps are seq_cst read-modify-writes, so at least one side sees the other: no wait that may be
+// cancelled sleeps on. If both do, the ticket lets one of them through.
+//   Tested by   tests/sched/cancel_stress.cpp.
+#pragma once
+
+#include "sched/coroutine.hpp"
+
+namespace weft::detail {
+
+/// Sets `bit`, wakes the coroutine if it waits cancellably, and tells its stop token. Any thread. The caller
+/// keeps the descriptor from serving another coroutine meanwhile (or cancels that one too, as shutdown does).
+void request_cancel(coroutine& c, attention bit) noexcept;
+
+/// The same without the stop token, whose callbacks are the program's. False: it had been asked already.
+bool set_cancelled(coroutine& c, attention bit = attention_cancel) noexcept;
+
+/// Whether a cancellation point of the calling coroutine must throw.
+[[nodiscard]] bool cancellation_due(coroutine& self) noexcept;
+
+/// Whether a cancellation point may throw here at all: not in no_cancel, nor while an exception unwinds.
+[[nodiscard]] bool cancellation_allowed(const coroutine& self) noexcept;
+
+/// Throws `cancelled` if it must.
+void cancellation_point(coroutine& self);
+
+/// Whether the deadline of an enclosing with_timeout has passed; sets attention_deadline if so. In
+/// runtime/timeout.cpp.
+[[nodiscard]] bool deadline_passed(coroutine& self) noexcept;
+
+/// Throws `cancelled`, and counts: a coroutine that swallows it a hundred times is reported.
+[[noreturn]] void throw_cancelled(coroutine& self);
+
+}  // namespace weft::detail

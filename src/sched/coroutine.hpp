@@ -1,0 +1,141 @@
+// G: the descriptor of one coroutine.
+//
+//     line 0   what a switch touches          line 2   the closure, when it fits, and its result
+//     line 1   what spawn and reports touch   elsewhere, on demand: coroutine_extras
+//
+// States and their changes, and who makes them:
+//
+//     dead -> runnable       commit_spawn       has a closure, but neither stack nor context yet
+//     runnable -> running    who runs it first  a stack is attached
+//     running -> parking     itself             prepare_park(): from now on ready() may come
+//     parking -> parked      finish_switch()    its context is saved
+//     parked -> running      who runs it        only whoever took it off a run queue
+//     running -> dead        itself             its stack goes back with the next switch
+//
+// `ready_pending` is set beside `parking` by a ready() that comes too early, and finish_switch() then
+// queues the coroutine. Parked and claimed: claim.hpp.
+//
+// Ownership. What is not atomic belongs to whoever the state says:
+//     runnable, parked   the run queue it is in, or the lock of what it waits for
+//     running, parking   the machine running it, until finish_switch() on the other side
+//     dead               the joiner; without one the machine that ran it, and then the pool
+// A change of state is the handover, so it is made last by the old owner.
+#pragma once
+
+#include <weft/detail/call_site.hpp>
+#include <weft/detail/task.hpp>
+#include <weft/detail/thread_block.hpp>
+
+#include "base/cache_line.hpp"
+#include "base/relaxed.hpp"
+#include "context/context.hpp"
+#include "sched/sleeper.hpp"
+#include "stack/reserved_stack.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace weft::detail {
+
+struct coroutine_extras;
+class scope_core;
+
+enum class co_state : std::uint8_t {
+    dead = 0,
+    runnable = 1,
+    running = 2,
+    parking = 3,
+    parked = 4,
+    parking_ready = 3 | 8,  // parking, with ready_pending
+};
+
+/// Who looks at a parked coroutine from outside; see claim.hpp.
+enum class claim_state : std::uint8_t { none = 0, requested, held, held_ready };
+
+/// How a coroutine ended.
+enum class outcome : std::uint8_t { none = 0, value, exception, cancelled };
+
+/// What whoever switches to it or makes it ready must know.
+enum co_traits : std::uint8_t {
+    trait_locked = 1,    // Has a thread_lock: runs on one machine only.
+    trait_affinity = 2,  // `affinity` is set.
+    trait_blocking = 4,  // Inside blocking().
+};
+
+/// Bits of the attention word.
+enum attention : std::uint32_t {
+    attention_cancel = 1,    // request_stop, a scope's cancel, shutdown
+    attention_deadline = 2,  // a with_timeout has expired
+    attention_timed = 4,     // inside a with_timeout: look at the clock
+    attention_point = 8,     // simulated: every safepoint is a scheduling point
+};
+
+/// The exception state of the C++ runtime, __cxa_eh_globals, that travels with a coroutine.
+struct exception_globals {
+    void* caught = nullptr;
+    unsigned uncaught = 0;
+};
+
+// The values of the join word; anything else is the address of the joiner's ticket.
+enum join_word : std::uintptr_t {
+    join_none = 0,
+    join_finishing = 1,  // The coroutine is reading the joiner's ticket.
+    join_done = 2,
+    join_detached = 3,
+};
+
+struct alignas(cache_line) coroutine : sleeper {
+    coroutine() noexcept : sleeper(false) {}
+
+    // Line 0. The sleeper's word, and then:
+    context_ref context = nullptr;
+    std::atomic<co_state> state{co_state::dead};
+    std::atomic<claim_state> claim{claim_state::none};
+    relaxed<std::uint8_t> no_cancel{0};  // Depth of weft::no_cancel.
+    relaxed<std::uint8_t> traits{0};     // Bits of co_traits.
+    attention_word attention{0};
+    coroutine* link = nullptr;  // Run queues and pools.
+    stack_ref stack;
+    void* caught_exceptions = nullptr;
+    unsigned uncaught_exceptions = 0;
+    int error_number = 0;
+    std::atomic<std::uintptr_t> join{join_none};
+
+    // Line 1.
+    alignas(cache_line) const task_type* type = nullptr;
+    relaxed<std::uint64_t> id{0};
+    relaxed<const char*> file{nullptr};
+    relaxed<std::uint32_t> line{0};
+    struct {
+        outcome result : 2;
+        bool big_frame : 1;                // The frame is elsewhere; its address is in `frame`.
+        std::uint8_t stack_above_min : 5;  // log2 of the stack to attach, less stack_store::log2_min.
+    } flags{};
+    std::uint8_t no_preempt_depth = 0;
+    relaxed<std::int16_t> affinity{-1};
+    std::atomic<coroutine_extras*> extras{nullptr};
+    scope_core* scope = nullptr;
+    coroutine* scope_next = nullptr;
+    coroutine* scope_prev = nullptr;
+
+    // Line 2.
+    alignas(cache_line) std::array<std::byte, inline_frame_size> frame;
+
+    [[nodiscard]] void* frame_address() noexcept {
+        if (!flags.big_frame) return frame.data();
+        void* elsewhere;
+        std::memcpy(&elsewhere, frame.data(), sizeof(elsewhere));
+        return elsewhere;
+    }
+    [[nodiscard]] unsigned stack_log2() const noexcept {
+        return flags.stack_above_min + stack_store::log2_min;
+    }
+    [[nodiscard]] call_site created_at() const noexcept { return {file.get(), line.get()}; }
+};
+
+static_assert(sizeof(coroutine) == 3 * cache_line, "the memory of a parked coroutine is a promise");
+
+}  // namespace weft::detail

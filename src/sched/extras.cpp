@@ -1,0 +1,61 @@
+#include "sched/extras.hpp"
+
+#include "sched/scheduler.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <new>
+
+namespace weft::detail {
+
+coroutine_extras& extras_of(coroutine& c) {
+    if (coroutine_extras* const there = c.extras.load(std::memory_order_relaxed)) return *there;
+    coroutine_extras* const fresh = sched.extras.take();
+    if (fresh == nullptr) throw std::bad_alloc();
+    {
+        const std::lock_guard hold(fresh->lock);
+        fresh->owner = &c;
+    }
+    c.extras.store(fresh, std::memory_order_release);
+    return *fresh;
+}
+
+void drop_extras(coroutine& c) noexcept {
+    coroutine_extras* const extras = c.extras.load(std::memory_order_relaxed);
+    if (extras == nullptr) return;
+    c.extras.store(nullptr, std::memory_order_relaxed);
+    std::stop_source stop{std::nostopstate};
+    std::exception_ptr error;
+    {
+        const std::lock_guard hold(extras->lock);
+        extras->owner = nullptr;
+        extras->name[0] = '\0';
+        std::swap(stop, extras->stop);
+    }
+    std::swap(error, extras->error);
+    extras->deadlines = nullptr;
+    extras->locked_to = nullptr;
+    extras->lock_depth = 0;
+    extras->swallowed = 0;
+    sched.extras.give(*extras);
+}
+
+void set_coroutine_name(coroutine& c, std::string_view name) {
+    coroutine_extras& extras = extras_of(c);
+    const std::lock_guard hold(extras.lock);
+    const std::size_t size = std::min(name.size(), extras.name.size() - 1);
+    std::memcpy(extras.name.data(), name.data(), size);
+    extras.name[size] = '\0';
+}
+
+std::size_t copy_name(const coroutine& c, std::array<char, 64>& into) noexcept {
+    into[0] = '\0';
+    coroutine_extras* const extras = peek_extras(c);
+    if (extras == nullptr) return 0;
+    const std::lock_guard hold(extras->lock);
+    if (extras->owner == &c) into = extras->name;
+    return std::strlen(into.data());
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,185 @@
+// Where to look for the next coroutine, in order.
+#include "base/assert.hpp"
+#include "arch/cpu.hpp"
+#include "sched/idle.hpp"
+#include "sched/park.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
+
+#include <array>
+
+namespace weft::detail {
+namespace {
+
+// `next` comes first, but not for ever: after so many in a row the ring has its turn.
+constexpr unsigned next_streak_max = tiny_limits ? 4 : 64;
+
+constexpr unsigned steal_rounds = 4;
+
+void take_incoming(processor& from, processor& to) noexcept {
+    for (coroutine* c = from.incoming.take_all(); c != nullptr;) {
+        coroutine* const rest = c->link;
+        push_ring(to, *c);
+        c = rest;
+    }
+}
+
+coroutine* take_global(processor& p) noexcept {
+    std::array<coroutine*, run_queue::half> batch;
+    const std::size_t n = sched.global.take(batch, sched.processor_count);
+    if (n == 0) return nullptr;
+    for (std::size_t i = 1; i != n; ++i) push_ring(p, *batch[i]);
+    return batch[0];
+}
+
+void relax() noexcept {
+    for (int i = 0; i != 40; ++i) cpu_pause();  // About a microsecond.
+}
+
+// Spinners at most half of the busy processors: more would only get into each other's way.
+bool may_spin(machine& m) noexcept {
+    if (m.spinning) return true;
+    const unsigned busy = sched.processor_count - sched.idle_count.load(std::memory_order_relaxed);
+    if (2 * sched.spinning.load(std::memory_order_relaxed) >= busy) return false;
+    m.spinning = true;
+    sched.spinning.fetch_add(1, std::memory_order_seq_cst);
+    return true;
+}
+
+coroutine* steal_from(processor& p, processor& victim, unsigned round, coroutine* stale_next) noexcept {
+    if (const std::size_t n = p.ring.steal_from(victim.ring); n != 0) {
+        p.steals.add(n);
+        return p.ring.pop();
+    }
+    if (victim.earliest_deadline.load(std::memory_order_relaxed) != never && run_timers(victim) != 0) {
+        return take_own(p);
+    }
+    // What was put there for the victim alone is ours only when it does not come to it.
+    if (round >= 2 && !victim.incoming.empty()) {
+        take_incoming(victim, p);
+        if (coroutine* const c = p.ring.pop()) return c;
+    }
+    if (stale_next != nullptr && victim.next.steal(stale_next)) {
+        p.steals.add();
+        return stale_next;
+    }
+    return nullptr;
+}
+
+coroutine* steal(machine& m) noexcept {
+    const unsigned count = sched.processor_count;
+    if (count == 1 || !may_spin(m)) return nullptr;
+    processor& p = *m.p;
+
+    // Who sat in each victim's `next` at its last dispatch, as seen one round ago.
+    struct glimpse {
+        coroutine* next = nullptr;
+        std::uint64_t tick = 0;
+    };
+    constexpr unsigned glimpses = 16;
+    std::array<glimpse, glimpses> seen{};
+
+    for (unsigned round = 0; round != steal_rounds; ++round) {
+        const unsigned first = p.random.below(count);
+        for (unsigned i = 0; i != count; ++i) {
+            if (sched.stopping.load(std::memory_order_relaxed)) return nullptr;
+            processor& victim = *sched.processors[(first + i) % count];
+            if (&victim == &p) continue;
+            glimpse& last = seen[victim.index % glimpses];
+            coroutine* const next = victim.next.peek();
+            const std::uint64_t tick = victim.tick.read();
+            const bool stale = round != 0 && next != nullptr && next == last.next && tick == last.tick;
+            last = {next, tick};
+            if (coroutine* const c = steal_from(p, victim, round, stale ? next : nullptr)) return c;
+        }
+        if (!sched.global.empty()) return nullptr;  // The caller looks there again.
+        relax();
+    }
+    return nullptr;
+}
+
+coroutine* find_simulated(simulation& sim, processor& p) noexcept {
+    for (;;) {
+        if (sched.stopping.load(std::memory_order_relaxed)) return nullptr;
+        if (coroutine* const c = sim.pick()) return c;
+        const std::int64_t next = p.earliest_deadline.load(std::memory_order_relaxed);
+        if (next == never) {
+            WEFT_CHECK(sched.hooks.deadlock());
+            continue;
+        }
+        if (next > sim.now_ns) sim.now_ns = next;
+        sched.hooks.timers->run_due(p, sim.now_ns);
+    }
+}
+
+}  // namespace
+
+coroutine* take_own(processor& p) noexcept {
+    if (p.next_streak < next_streak_max) {
+        if (coroutine* const c = p.next.take()) {
+            p.next_streak = p.next_streak + 1;
+            return c;
+        }
+    }
+    p.next_streak = 0;
+    if (coroutine* const c = p.ring.pop()) return c;
+    return p.next.take();
+}
+
+void push_ring(processor& p, coroutine& c) noexcept {
+    while (!p.ring.push(c)) {
+        std::array<coroutine*, run_queue::half> spilled;
+        if (const std::size_t n = p.ring.spill(spilled); n != 0) {
+            sched.global.push(std::span(spilled.data(), n));
+        }
+    }
+}
+
+bool needs_scheduler(machine& m, processor& p) noexcept {
+    return !p.incoming.empty() || m.locked.get() != nullptr ||
+           m.block->preempt.load(std::memory_order_relaxed) != 0 ||
+           sched.sim.load(std::memory_order_relaxed) != nullptr;
+}
+
+std::size_t run_timers(processor& p) noexcept {
+    const std::int64_t earliest = p.earliest_deadline.load(std::memory_order_relaxed);
+    if (earliest == never) return 0;
+    const std::int64_t now = now_ns();
+    return earliest <= now ? sched.hooks.timers->run_due(p, now) : 0;
+}
+
+// The caller holds a processor and stands on the scheduler stack. Null: stopping.
+coroutine* find_work(machine& m) noexcept {
+    if (simulation* const sim = sched.sim.load(std::memory_order_relaxed)) {
+        return find_simulated(*sim, *m.p);
+    }
+    for (;;) {
+        if (sched.stopping.load(std::memory_order_acquire)) return nullptr;
+        processor& p = *m.p;
+        if (coroutine* const c = m.handover) {
+            m.handover = nullptr;
+            return c;
+        }
+        m.block->preempt.store(0, std::memory_order_relaxed);
+        p.tick.add();
+        take_incoming(p, p);
+        coroutine* c = nullptr;
+        if (p.tick.read() % fairness_ticks < 2) {  // A local pick stopped at 0; we are at 1.
+            run_timers(p);
+            c = take_global(p);
+        }
+        if (c == nullptr) c = take_own(p);
+        if (c == nullptr) c = take_global(p);
+        if (c == nullptr && run_timers(p) != 0) c = take_own(p);
+        if (c == nullptr) c = steal(m);
+        if (c == nullptr) c = take_global(p);
+        if (c != nullptr) {
+            if (m.spinning) stop_spinning(m);
+            keep_timers(p);
+            return c;
+        }
+        if (!go_idle(m)) return nullptr;
+    }
+}
+
+}  // namespace weft::detail

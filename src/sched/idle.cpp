@@ -1,0 +1,322 @@
+#include "sched/idle.hpp"
+
+#include "base/assert.hpp"
+#include "os/futex.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+namespace weft::detail {
+
+namespace {
+
+constexpr std::int64_t watch_least = 50'000;
+constexpr std::int64_t watch_most = 10'000'000;
+
+// How often to look whether a suspected deadlock has become one.
+constexpr std::int64_t look_again = 500'000'000;
+
+// Under idle_lock. -------------------------------------------------------------------------------------
+
+void push_idle_locked(processor& p) noexcept {
+    WEFT_ASSERT(!p.idle);
+    p.idle = true;
+    sched.idle_processors.push(p);
+    sched.idle_count.fetch_add(1, std::memory_order_seq_cst);
+}
+
+processor* pop_idle_locked(processor* preferred) noexcept {
+    processor* p = preferred;
+    if (p != nullptr && p->idle) {
+        sched.idle_processors.remove(*p);
+    } else {
+        p = sched.idle_processors.pop();
+    }
+    if (p == nullptr) return nullptr;
+    p->idle = false;
+    sched.idle_count.fetch_sub(1, std::memory_order_seq_cst);
+    return p;
+}
+
+void dismiss_keeper_locked() noexcept {
+    sched.keeper = nullptr;
+    sched.wakes_at.store(never, std::memory_order_relaxed);
+    sched.watching.store(false, std::memory_order_relaxed);
+}
+
+// A sleeping machine, the keeper only when there is no other.
+machine* pop_machine_locked() noexcept {
+    machine* m = sched.idle_machines.pop();
+    if (m == nullptr) return nullptr;
+    if (m == sched.keeper) {
+        if (machine* const other = sched.idle_machines.pop()) {
+            sched.idle_machines.push(*m);
+            m = other;
+        } else {
+            dismiss_keeper_locked();
+        }
+    }
+    m->idle = false;
+    return m;
+}
+
+std::int64_t earliest_timer() noexcept {
+    std::int64_t earliest = never;
+    for (const processor* p : sched.all_processors()) {
+        earliest = std::min(earliest, p->earliest_deadline.load(std::memory_order_relaxed));
+    }
+    return earliest;
+}
+
+// ------------------------------------------------------------------------------------------------------
+
+bool has_work(const processor& p) noexcept { return !p.ring.empty() || !p.incoming.empty(); }
+
+// Step 3 of go_idle. What sits in a `next` is left to the watcher.
+bool work_visible() noexcept {
+    if (!sched.global.empty()) return true;
+    for (const processor* p : sched.all_processors()) {
+        if (has_work(*p)) return true;
+    }
+    const std::int64_t earliest = earliest_timer();
+    return earliest != never && earliest <= now_ns();
+}
+
+void wake(machine& m, processor* p, coroutine* c) noexcept {
+    m.assigned = p;
+    m.assigned_coroutine = c;
+    m.note.store(1, std::memory_order_release);
+    futex_wake(m.note);
+}
+
+// What the waker assigned. False: stopping.
+bool take_assignment(machine& m) noexcept {
+    m.note.store(0, std::memory_order_relaxed);
+    if (sched.stopping.load(std::memory_order_relaxed)) return false;
+    m.p = m.assigned;
+    m.handover = m.assigned_coroutine;
+    m.assigned = nullptr;
+    m.assigned_coroutine = nullptr;
+    WEFT_ASSERT(m.p.get() != nullptr);
+    return true;
+}
+
+// Hands `p` to a sleeping machine, or to a new one. The caller has counted the spinner.
+void run_spinning(processor& p, machine* m) noexcept {
+    if (m == nullptr) {
+        start_machine(p);
+    } else {
+        m->spinning = true;  // It sleeps, and reads this behind the note.
+        wake(*m, &p, nullptr);
+    }
+}
+
+// Until when `m` sleeps, and whether it is the keeper meanwhile. Under idle_lock.
+std::int64_t plan_sleep_locked(machine& m, bool suspicious) noexcept {
+    const unsigned idle = sched.idle_count.load(std::memory_order_relaxed);
+    if (idle == 0) return never;  // Whoever has a processor sees to its timers.
+
+    const bool others_run = idle < sched.processor_count;
+    std::int64_t until = earliest_timer();
+    if (others_run) {
+        // Woken for nothing once more, it seems: watch more rarely.
+        sched.watch_interval = std::min(sched.watch_interval * 2, watch_most);
+        until = std::min(until, now_ns() + sched.watch_interval);
+    } else {
+        sched.watch_interval = watch_least;
+        if (suspicious) until = std::min(until, now_ns() + look_again);
+    }
+    if (until >= sched.wakes_at.load(std::memory_order_relaxed)) return never;
+    sched.keeper = &m;
+    sched.wakes_at.store(until, std::memory_order_relaxed);
+    sched.watching.store(others_run, std::memory_order_relaxed);
+    return until;
+}
+
+bool everything_sleeps_locked() noexcept {
+    return sched.idle_count.load(std::memory_order_relaxed) == sched.processor_count &&
+           sched.spinning.load(std::memory_order_relaxed) == 0 &&
+           sched.blocked_machines.load(std::memory_order_relaxed) == 0;
+}
+
+}  // namespace
+
+void wake_one() noexcept {
+    if (sched.idle_count.load(std::memory_order_relaxed) == 0) return;
+    unsigned none = 0;
+    if (!sched.spinning.compare_exchange_strong(none, 1, std::memory_order_seq_cst)) return;
+
+    processor* p = nullptr;
+    processor* successor = nullptr;  // For a machine that takes the keeper's place.
+    machine* m = nullptr;
+    {
+        const std::lock_guard hold(sched.idle_lock);
+        if (!sched.stopping.load(std::memory_order_relaxed)) p = pop_idle_locked(nullptr);
+        if (p != nullptr) {
+            const bool kept = sched.keeper != nullptr;
+            m = pop_machine_locked();
+            if (kept && sched.keeper == nullptr) successor = pop_idle_locked(nullptr);
+        }
+    }
+    if (p == nullptr) {
+        sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
+        return;
+    }
+    if (successor != nullptr) sched.spinning.fetch_add(1, std::memory_order_seq_cst);
+    run_spinning(*p, m);
+    if (successor != nullptr) run_spinning(*successor, nullptr);
+}
+
+void wake_for(processor& p, bool surplus) noexcept {
+    if (sched.processor_count == 1) return;
+    if (!surplus && sched.watching.load(std::memory_order_relaxed) && p.ring.empty()) return;
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
+    if (sched.idle_count.load(std::memory_order_relaxed) == 0 ||
+        sched.spinning.load(std::memory_order_relaxed) != 0) {
+        return;
+    }
+    wake_one();
+}
+
+void keep_timers(processor& p) noexcept {
+    if (!p.new_deadline) return;
+    p.new_deadline = false;
+    if (sched.processor_count == 1) return;
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (p.earliest_deadline.load(std::memory_order_relaxed) <
+        sched.wakes_at.load(std::memory_order_relaxed)) {
+        wake_one();
+    }
+}
+
+void stop_spinning(machine& m) noexcept {
+    m.spinning = false;
+    const unsigned left = sched.spinning.fetch_sub(1, std::memory_order_seq_cst) - 1;
+    // There may be more where this came from, and those who queued it saw a spinner.
+    if (left == 0) wake_one();
+}
+
+processor* take_idle_processor(processor* preferred) noexcept {
+    const std::lock_guard hold(sched.idle_lock);
+    if (sched.stopping.load(std::memory_order_relaxed)) return nullptr;
+    return pop_idle_locked(preferred);
+}
+
+void release_processor(machine& m) noexcept {
+    processor& p = *m.p;
+    m.p = nullptr;
+    {
+        const std::lock_guard hold(sched.idle_lock);
+        push_idle_locked(p);
+    }
+    if (m.spinning) {
+        m.spinning = false;
+        sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
+    }
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
+    const bool timers = p.earliest_deadline.load(std::memory_order_relaxed) <
+                        sched.wakes_at.load(std::memory_order_relaxed);
+    if (timers || p.next.peek() != nullptr || work_visible()) {
+        p.handoffs.add();
+        wake_one();
+    }
+}
+
+bool go_idle(machine& m) noexcept {
+    {
+        const std::lock_guard hold(sched.idle_lock);
+        if (sched.stopping.load(std::memory_order_relaxed)) return false;
+        if (!sched.global.empty()) return true;
+        push_idle_locked(*m.p);
+        m.p = nullptr;
+    }
+    if (m.spinning) {
+        m.spinning = false;
+        sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
+    }
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
+    if (work_visible()) {
+        if (processor* const p = take_idle_processor(nullptr)) {
+            m.p = p;
+            m.spinning = true;
+            sched.spinning.fetch_add(1, std::memory_order_seq_cst);
+            return true;
+        }
+    }
+    return sleep_machine(m);
+}
+
+bool sleep_machine(machine& m) noexcept {
+    bool suspicious = false;  // It looked like a deadlock, but a foreign thread may still help.
+    for (;;) {
+        std::int64_t until = never;
+        {
+            const std::lock_guard hold(sched.idle_lock);
+            if (m.p.get() != nullptr) {
+                push_idle_locked(*m.p);
+                m.p = nullptr;
+            }
+            if (sched.stopping.load(std::memory_order_relaxed)) return false;
+            until = plan_sleep_locked(m, suspicious);
+            if (until == never && sched.detects_deadlock && everything_sleeps_locked()) {
+                m.p = pop_idle_locked(nullptr);
+            } else {
+                m.idle = true;
+                sched.idle_machines.push(m);
+            }
+        }
+        if (m.p.get() != nullptr) {
+            if (sched.hooks.deadlock()) return !sched.stopping.load(std::memory_order_relaxed);
+            suspicious = true;
+            continue;
+        }
+
+        bool in_time = true;
+        while (m.note.load(std::memory_order_acquire) == 0 && in_time) {
+            in_time = futex_wait(m.note, 0, until);
+        }
+        if (m.note.load(std::memory_order_acquire) != 0) return take_assignment(m);
+
+        const std::lock_guard hold(sched.idle_lock);
+        suspicious = false;
+        if (!m.idle) continue;  // Somebody took us off the list just now: the note is on its way.
+        m.idle = false;
+        sched.idle_machines.remove(m);
+        if (sched.keeper == &m) dismiss_keeper_locked();
+        if (sched.stopping.load(std::memory_order_relaxed)) return false;
+        if (processor* const p = pop_idle_locked(nullptr)) {
+            m.p = p;
+            m.spinning = true;
+            sched.spinning.fetch_add(1, std::memory_order_seq_cst);
+            return true;
+        }
+    }
+}
+
+bool sleep_locked(machine& m) noexcept {
+    while (m.note.load(std::memory_order_acquire) == 0) futex_wait(m.note, 0, never);
+    return take_assignment(m);
+}
+
+void give_to_locked(machine& from, machine& to, coroutine& c) noexcept {
+    processor* const p = from.p;
+    from.p = nullptr;
+    if (from.spinning) {
+        from.spinning = false;
+        sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
+    }
+    wake(to, p, &c);
+}
+
+void wake_all_to_stop() noexcept {
+    const std::lock_guard hold(sched.idle_lock);
+    sched.stopping.store(true, std::memory_order_seq_cst);
+    for (machine* m = sched.all_machines; m != nullptr; m = m->all_link) {
+        m->note.store(1, std::memory_order_release);
+        futex_wake(m->note);
+    }
+}
+
+}  // namespace weft::detail

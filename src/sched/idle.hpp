@@ -1,0 +1,93 @@
+// Idle processors and machines: who sleeps, and who wakes them.
+//
+// A machine without work gives its processor back, checks everything once more, and sleeps. Machines that
+// look for work hold a processor and are counted in `spinning`; while one spins, nobody is woken, and the
+// last one to find work wakes another. So there are neither too many awake nor too few.
+//
+// Edge *no lost wakeup*, between whoever queues a coroutine and a machine going idle:
+//
+//       enqueue                                    go_idle
+//   1   push(c)                                1   idle_count += 1, spinning -= 1
+//   2   fence(seq_cst)                         2   fence(seq_cst)
+//   3   if (idle_count && !spinning) wake_one  3   if (any queue has work) start again
+//
+// One fence is first in the single order of fences. If it is enqueue's, step 3 of go_idle sees c; otherwise
+// step 3 of enqueue sees the counts. Release and acquire would not do: each side stores to one place and
+// loads from another, and both loads may run ahead of both stores. On x86 too.
+//   Tested by   tests/sched/idle_stress.cpp.
+//
+// `next` is exempt. A coroutine in the `next` slot usually runs within the microsecond, where its data is
+// warm; waking a machine for each would cost more than it brings. So while a processor runs, one sleeping
+// machine *watches*: it wakes after 50 us, then ever more rarely up to 10 ms, and takes what still sits in
+// a `next`. While there is a watcher, enqueue wakes nobody for the sake of `next` alone.
+//
+// The *keeper* is the sleeping machine that wakes by itself, for the earliest timer of all processors and for
+// watching. Invariant (under idle_lock): if a processor is idle and a timer is pending, some machine is the
+// keeper with wakes_at no later than that timer, or is spinning. wake_one() therefore takes the keeper last,
+// and when it must, wakes another machine to take the place if a processor is left for it.
+#pragma once
+
+#include "sched/machine.hpp"
+#include "sched/processor.hpp"
+
+namespace weft::detail {
+
+/// Every so many dispatches a processor looks at the global queue and its timers first.
+inline constexpr unsigned fairness_ticks = 61;
+
+/// Wakes a machine to look for work, if a processor is idle and nobody looks already. Any thread that has a
+/// processor or a foreign_visit.
+void wake_one() noexcept;
+
+/// The same after `c` has been queued on `p`, with the fence of *no lost wakeup*. `surplus`: more than `next`.
+void wake_for(processor& p, bool surplus) noexcept;
+
+/// Gives processor and scheduler stack a rest. False: stopping. True: m has a processor again.
+[[nodiscard]] bool go_idle(machine& m) noexcept;
+
+/// Sleeps without a processor until one is assigned. False: stopping.
+[[nodiscard]] bool sleep_machine(machine& m) noexcept;
+
+/// Sleeps until the coroutine locked to this machine is ready. False: stopping.
+[[nodiscard]] bool sleep_locked(machine& m) noexcept;
+
+/// Gives `m`'s processor to the idle ones; wakes somebody for what is queued on it.
+void release_processor(machine& m) noexcept;
+
+/// An idle processor, `preferred` if it is idle. Null when there is none.
+[[nodiscard]] processor* take_idle_processor(processor* preferred) noexcept;
+
+/// Hands processor and coroutine to the machine that the coroutine is locked to.
+void give_to_locked(machine& from, machine& to, coroutine& c) noexcept;
+
+/// No longer looking for work. Wakes the next one if it was the last.
+void stop_spinning(machine& m) noexcept;
+
+/// A look at the queues that belong to everybody; what the scheduler stack does between coroutines.
+[[nodiscard]] coroutine* find_work(machine& m) noexcept;
+
+/// `next`, then the ring; with a limit to how often `next` comes first. Owner only.
+[[nodiscard]] coroutine* take_own(processor& p) noexcept;
+
+/// Appends to the ring, spilling to the global queue. Owner only.
+void push_ring(processor& p, coroutine& c) noexcept;
+
+/// Before another coroutine runs on `p`: timers that were added since the last time may need a keeper.
+void keep_timers(processor& p) noexcept;
+
+/// A new thread for `p`; it starts spinning, and the caller has counted it. In machine.cpp.
+void start_machine(processor& p) noexcept;
+
+/// Sets `stopping` and wakes every machine to see it.
+void wake_all_to_stop() noexcept;
+
+/// Queues a coroutine that has just left `m`.
+void requeue(machine& m, coroutine& c) noexcept;
+
+/// Whether something waits that only the scheduler stack can see to.
+[[nodiscard]] bool needs_scheduler(machine& m, processor& p) noexcept;
+
+/// Fires the timers of `p` that are due. Returns how many.
+std::size_t run_timers(processor& p) noexcept;
+
+}  // namespace weft::detail

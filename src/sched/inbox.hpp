@@ -1,0 +1,46 @@
+// Coroutines that others want this processor to run: hinted ones, and those that cut in.
+//
+// A Treiber stack that is only ever emptied as a whole, by exchange(nullptr), so there is no ABA and any
+// thread may be the taker. Edge *deliver*: push is a release, the exchange an acquire.
+#pragma once
+
+#include "sched/coroutine.hpp"
+
+#include <atomic>
+
+namespace weft::detail {
+
+class inbox {
+public:
+    /// Any thread.
+    void push(coroutine& c) noexcept {
+        coroutine* top = top_.load(std::memory_order_relaxed);
+        do {
+            c.link = top;
+        } while (!top_.compare_exchange_weak(top, &c, std::memory_order_release,  // deliver
+                                             std::memory_order_relaxed));
+    }
+
+    /// Everything there is, linked, oldest first. Any thread.
+    [[nodiscard]] coroutine* take_all() noexcept {
+        if (empty()) return nullptr;
+        coroutine* newest = top_.exchange(nullptr, std::memory_order_acquire);  // deliver
+        coroutine* oldest = nullptr;
+        while (newest != nullptr) {
+            coroutine* const older = newest->link;
+            newest->link = oldest;
+            oldest = newest;
+            newest = older;
+        }
+        return oldest;
+    }
+
+    [[nodiscard]] bool empty() const noexcept {
+        return top_.load(std::memory_order_relaxed) == nullptr;
+    }
+
+private:
+    std::atomic<coroutine*> top_{nullptr};
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,116 @@
+// The life of an OS thread of the runtime.
+#include "sched/machine.hpp"
+
+#include "base/assert.hpp"
+#include "base/off_heap.hpp"
+#include "base/print.hpp"
+#include "context/sanitizer.hpp"
+#include "os/signal.hpp"
+#include "os/thread.hpp"
+#include "sched/idle.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/switch.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cxxabi.h>
+#include <mutex>
+
+namespace weft::detail {
+namespace {
+
+// Each in a function of its own, called once a thread: see docs/internals/rules.md.
+[[gnu::noinline]] exception_globals* thread_exceptions() noexcept {
+    return reinterpret_cast<exception_globals*>(abi::__cxa_get_globals());
+}
+[[gnu::noinline]] int* thread_errno() noexcept { return &errno; }
+
+void bind_to_thread(machine& m) noexcept {
+    m.block = this_thread_block();
+    m.exceptions = thread_exceptions();
+    m.error_number = thread_errno();
+    m.tsan_fiber = this_tsan_fiber();
+    if constexpr (asan_build) {
+        const stack_bounds bounds = this_thread_stack();
+        m.stack_bottom = bounds.bottom;
+        m.stack_size = bounds.size;
+    }
+    m.block->preempt.store(0, std::memory_order_relaxed);
+    m.block->owner.store(&m, std::memory_order_relaxed);
+}
+
+void unbind_from_thread(machine& m) noexcept {
+    m.block->owner.store(nullptr, std::memory_order_relaxed);
+    m.block->preempt.store(0, std::memory_order_relaxed);
+}
+
+void enlist(machine& m) noexcept {
+    const std::lock_guard hold(sched.idle_lock);
+    m.all_link = sched.all_machines;
+    sched.all_machines = &m;
+    sched.machine_count.fetch_add(1, std::memory_order_relaxed);
+}
+
+void* thread_main(void* argument) {
+    machine& m = *static_cast<machine*>(argument);
+    char name[16];
+    std::snprintf(name, sizeof(name), "weft-%u", m.p->index);
+    name_this_thread(name);
+    set_timer_slack(1);
+    const alternate_stack signal_stack;
+    bind_to_thread(m);
+    run_machine(m);
+    unbind_from_thread(m);
+    return nullptr;
+}
+
+}  // namespace
+
+void start_machine(processor& p) noexcept {
+    machine* const m = off_heap_new<machine>();
+    m->p = &p;
+    m->spinning = true;
+    m->is_thread = true;
+    enlist(*m);
+    const std::error_code error = start_thread(m->thread, thread_main, m);
+    if (!error) return;
+    // Without a thread for it the processor would be lost, and with it what is queued there.
+    printer out;
+    out << "weft: can't start a thread: " << error.message() << "\n";
+    out.flush();
+    std::abort();
+}
+
+void adopt_this_thread(machine& m) noexcept {
+    enlist(m);
+    bind_to_thread(m);
+    m.p = take_idle_processor(nullptr);
+    WEFT_CHECK(m.p.get() != nullptr);
+}
+
+void release_this_thread(machine& m) noexcept { unbind_from_thread(m); }
+
+void run_machine(machine& m) noexcept {
+    if (sched.opts.pin) pin_this_thread(m.p->index);
+    for (;;) {
+        coroutine* const c = find_work(m);
+        if (c == nullptr) return;
+        coroutine_extras* const extras = (c->traits & trait_locked) != 0 ? peek_extras(*c) : nullptr;
+        if (extras != nullptr && extras->locked_to != &m) {
+            give_to_locked(m, *extras->locked_to, *c);
+            if (!sleep_machine(m)) return;
+            continue;
+        }
+        run_coroutine(m, *c);
+        if (m.locked.get() != nullptr) {
+            // Its coroutine has parked, and no other may run here.
+            if (m.p.get() != nullptr) release_processor(m);
+            if (!sleep_locked(m)) return;
+        } else if (m.p.get() == nullptr) {
+            if (!sleep_machine(m)) return;
+        }
+    }
+}
+
+}  // namespace weft::detail

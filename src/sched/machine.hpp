@@ -1,0 +1,72 @@
+// M: an OS thread that runs coroutines while it holds a processor.
+//
+// Its own stack is the *scheduler stack*: there it looks for work, and there it sleeps. Everything here
+// belongs to the machine itself, but for what the idle lock and the note hand over.
+#pragma once
+
+#include <weft/detail/thread_block.hpp>
+
+#include "base/relaxed.hpp"
+#include "context/context.hpp"
+#include "os/thread.hpp"
+#include "sched/coroutine.hpp"
+#include "stack/reserved_stack.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace weft::detail {
+
+struct processor;
+
+struct machine {
+    /// Null while it has none: asleep, in a blocking call, or about to sleep.
+    relaxed<processor*> p{nullptr};
+
+    // Fixed once the thread runs. Cached so that a switch calls no `const` accessor, which a compiler would
+    // merge with the same call on the other side.
+    thread_block* block = nullptr;
+    exception_globals* exceptions = nullptr;
+    int* error_number = nullptr;
+    const void* stack_bottom = nullptr;
+    std::size_t stack_size = 0;
+    void* tsan_fiber = nullptr;
+
+    /// Where the scheduler stack waits while a coroutine runs.
+    relaxed<context_ref> scheduler_context{nullptr};
+    /// The scheduler stack's own exception state: of whoever called run().
+    exception_globals outer_exceptions;
+
+    relaxed<coroutine*> current{nullptr};
+    /// The stack of a coroutine that has ended on it and is about to leave it.
+    relaxed<stack_ref> dead_stack{};
+    /// A coroutine that was picked but must be started from the scheduler stack.
+    relaxed<coroutine*> handover{nullptr};
+    /// The coroutine that has a thread_lock on this machine.
+    relaxed<coroutine*> locked{nullptr};
+
+    relaxed<bool> spinning{false};
+
+    // Sleeping. The waker writes `assigned` and then the note; the sleeper reads them in reverse.
+    std::atomic<std::uint32_t> note{0};
+    processor* assigned = nullptr;
+    coroutine* assigned_coroutine = nullptr;
+    machine* idle_link = nullptr;  // Under the idle lock.
+    bool idle = false;
+
+    machine* all_link = nullptr;
+    thread_handle thread{};
+    bool is_thread = false;  // Started by us, and to be joined; else the caller of run().
+};
+
+/// The calling machine; null on foreign threads and inside blocking().
+[[nodiscard]] inline machine* this_machine() noexcept {
+    return this_thread_block()->owner.load(std::memory_order_relaxed);
+}
+
+[[nodiscard]] inline coroutine* this_coroutine() noexcept {
+    return this_thread_block()->current.load(std::memory_order_relaxed);
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,44 @@
+// Parking a coroutine and making it ready again: what everything that blocks is built on.
+//
+//       waiter                                      waker
+//       lock the object                             lock the object
+//       prepare_park(self)                          take the waiter off the queue
+//       put self on the object's queue              unlock
+//       unlock                                      ready(waiter)
+//       park(self)
+//
+// No lock is held across the switch, and nothing is done behind it on behalf of the coroutine that left, so
+// a waker may come while the waiter is still on its own stack: ready() then only leaves ready_pending, and
+// whoever runs next on the waiter's machine queues it (finish_switch).
+//
+// Edge *parked*: finish_switch() moves parking -> parked by a CAS with release; ready() and the claimers read
+// the state with acquire, so who sees `parked` sees the saved context.
+#pragma once
+
+#include "sched/coroutine.hpp"
+
+namespace weft::detail {
+
+/// The calling coroutine; there must be one.
+[[nodiscard]] coroutine& current_coroutine() noexcept;
+
+/// From here on ready() may come, once; and nothing may be done that parks, yields or throws until park().
+void prepare_park(coroutine& self) noexcept;
+/// Takes prepare_park() back. Nobody has called ready(), nor will.
+void cancel_park(coroutine& self) noexcept;
+/// Runs others until ready() has come.
+void park(coroutine& self) noexcept;
+
+/// prepare_park() and park() in one, for wakers that come later for sure.
+void park_current() noexcept;
+
+/// Makes a parked (or parking) coroutine runnable. Any thread. Exactly once a park.
+void ready(coroutine& c) noexcept;
+
+/// Puts a coroutine that is parked, and nobody else's, on a run queue. Any thread.
+void enqueue(coroutine& c) noexcept;
+
+/// Lets others run, if there are any.
+void yield_current(coroutine& self) noexcept;
+
+}  // namespace weft::detail

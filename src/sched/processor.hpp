@@ -1,0 +1,72 @@
+// P: the right to run coroutines, and what is cached for it.
+//
+// There are as many as coroutines may run at once. A machine holds at most one, and everything below that is
+// not marked otherwise belongs to that machine. Holding is handed over under the idle lock, or through the
+// note of the machine that is woken with it.
+#pragma once
+
+#include "base/cache_line.hpp"
+#include "base/config.hpp"
+#include "base/counter.hpp"
+#include "base/random.hpp"
+#include "base/relaxed.hpp"
+#include "os/clock.hpp"
+#include "sched/bias.hpp"
+#include "sched/coroutine.hpp"
+#include "sched/inbox.hpp"
+#include "sched/next_slot.hpp"
+#include "sched/run_queue.hpp"
+#include "stack/reserved_stack.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace weft::detail {
+
+struct machine;
+
+struct alignas(cache_line) processor {
+    processor(unsigned number, bool shared, std::uint64_t seed) noexcept
+        : index(number), owner_bias(shared), next(owner_bias), ring(owner_bias), random(seed) {}
+    processor(const processor&) = delete;
+    processor& operator=(const processor&) = delete;
+
+    const unsigned index;
+    bias owner_bias;
+
+    /// Dispatches so far: the processor's time, for fairness and for whoever watches it.
+    counter tick;
+
+    /// How many coroutines in a row came from `next`.
+    relaxed<unsigned> next_streak{0};
+
+    alignas(cache_line) next_slot next;  // Thieves look here too.
+    alignas(cache_line) inbox incoming;  // Any thread.
+    run_queue ring;
+
+    // The time layer's. `earliest_deadline` is published under the heap's lock and read by anyone.
+    alignas(cache_line) void* timers = nullptr;
+    std::atomic<std::int64_t> earliest_deadline{never};
+
+    relaxed<bool> new_deadline{false};  // One earlier than any machine wakes for was added.
+
+    processor* idle_link = nullptr;  // Under the idle lock.
+    bool idle = false;
+
+    alignas(cache_line) owner_cache<coroutine*, tiny_limits ? 4 : 128> coroutines;
+    owner_cache<stack_ref, tiny_limits ? 2 : 32> stacks;
+    relaxed<std::uint64_t> next_id{0};  // Ids up to `last_id` are this processor's to give out.
+    relaxed<std::uint64_t> last_id{0};
+    random_source random;
+
+    // Statistics.
+    alignas(cache_line) counter spawned;
+    counter finished;
+    counter steals;
+    counter parks;
+    counter preemptions;
+    counter handoffs;
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,73 @@
+// A coroutine's body and its end.
+#include <weft/exceptions.hpp>
+
+#include "base/assert.hpp"
+#include "base/off_heap.hpp"
+#include "sched/extras.hpp"
+#include "sched/park.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/switch.hpp"
+
+namespace weft::detail {
+
+void run_task(coroutine& self) noexcept {
+    outcome result = outcome::value;
+    try {
+        self.type->run(self.frame_address());
+    } catch (const cancelled&) {
+        result = outcome::cancelled;
+    } catch (...) {
+        result = outcome::exception;
+        extras_of(self).error = std::current_exception();
+    }
+    self.flags.result = result;
+    if (coroutine_extras* const extras = peek_extras(self)) extras->locals.clear();
+
+    const bool joinable = self.join.load(std::memory_order_relaxed) != join_detached;
+    if (result == outcome::exception && !joinable && self.scope == nullptr) sched.hooks.uncaught(self);
+}
+
+namespace {
+
+void tell_joiner(coroutine& self) noexcept {
+    std::uintptr_t seen = join_none;
+    // release: the result is there for whoever reads join_done with acquire.
+    if (self.join.compare_exchange_strong(seen, join_done, std::memory_order_acq_rel)) return;
+    if (seen == join_detached) {
+        give_descriptor(self);
+        return;
+    }
+    // The ticket lies on the joiner's stack, and stays there until it sees join_done.
+    seen = self.join.exchange(join_finishing, std::memory_order_acq_rel);
+    if (seen == join_none || seen == join_detached) {
+        // A cancelled joiner took it back just now, and may even have let go of the handle.
+        if (seen == join_detached) {
+            give_descriptor(self);
+        } else {
+            self.join.store(join_done, std::memory_order_release);
+        }
+        return;
+    }
+    const ticket joiner = *reinterpret_cast<const ticket*>(seen);
+    self.join.store(join_done, std::memory_order_release);
+    fire(joiner, wake_reason::signalled);
+}
+
+}  // namespace
+
+void retire(machine& m, coroutine& self) noexcept {
+    m.current = nullptr;
+    m.block->current.store(nullptr, std::memory_order_relaxed);
+    m.block->attention.store(&no_attention, std::memory_order_relaxed);
+
+    self.stack = {};
+    self.state.store(co_state::dead, std::memory_order_release);
+    // The joiner still wants the exception; all else goes now, on the processor that has it in its caches.
+    if (self.flags.result != outcome::exception) drop_extras(self);
+    if (self.scope != nullptr) sched.hooks.scope_exit(self);
+    tell_joiner(self);
+    m.p->finished.add();
+    if (sched.draining.load(std::memory_order_acquire)) note_finished();
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,47 @@
+// Where a running coroutine looks up: yield, checkpoint, and the scheduling points of a simulation.
+#include <weft/go.hpp>
+
+#include "sched/cancel.hpp"
+#include "sched/machine.hpp"
+#include "sched/park.hpp"
+#include "sched/processor.hpp"
+#include "sched/simulation.hpp"
+
+#include <thread>
+
+namespace weft {
+namespace detail {
+
+void safepoint_slow() {
+    coroutine* const self = this_coroutine();
+    if (self == nullptr) return;
+    machine& m = *this_machine();
+    if (m.block->preempt.load(std::memory_order_relaxed) != 0) {
+        m.p->preemptions.add();
+        yield_current(*self);
+    }
+    simulation_point();
+    cancellation_point(*self);
+}
+
+void await_poll() {
+    if (coroutine* const self = this_coroutine()) {
+        simulation_point();
+        cancellation_point(*self);
+    }
+    std::this_thread::yield();  // The future's thread is a real one.
+}
+
+}  // namespace detail
+
+void yield() {
+    detail::coroutine* const self = detail::this_coroutine();
+    if (self == nullptr) {
+        std::this_thread::yield();
+        return;
+    }
+    detail::cancellation_point(*self);
+    detail::yield_current(*self);
+}
+
+}  // namespace weft

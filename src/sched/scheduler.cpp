@@ -1,0 +1,189 @@
+#include "sched/scheduler.hpp"
+
+#include "base/assert.hpp"
+#include "base/bits.hpp"
+#include "base/off_heap.hpp"
+#include "context/sanitizer.hpp"
+#include "os/cpu_limit.hpp"
+#include "os/fence.hpp"
+#include "sched/idle.hpp"
+#include "sched/park.hpp"
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <thread>
+
+namespace weft::detail {
+
+constinit scheduler sched;
+
+namespace {
+
+// Ids are given out to processors in blocks, so that a spawn touches nothing shared.
+constexpr std::uint64_t id_block = 64;
+
+std::uint64_t sum(counter processor::*which) noexcept {
+    std::uint64_t total = 0;
+    for (const processor* p : sched.all_processors()) total += (p->*which).read();
+    return total;
+}
+
+}  // namespace
+
+foreign_visit::foreign_visit() noexcept {
+    // seq_cst on both sides: either stop sees the visitor, or the visitor sees that it is too late.
+    sched.foreign_users.fetch_add(1, std::memory_order_seq_cst);
+    inside_ = sched.up.load(std::memory_order_seq_cst);
+    if (!inside_) sched.foreign_users.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+foreign_visit::~foreign_visit() {
+    if (inside_) sched.foreign_users.fetch_sub(1, std::memory_order_release);
+}
+
+std::uint64_t live_coroutines() noexcept {
+    // The ends first: a coroutine that starts and ends between the two sums is then counted as alive, and
+    // never the other way round.
+    const std::uint64_t ended =
+        sum(&processor::finished) + sched.foreign_finished.load(std::memory_order_seq_cst);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return sum(&processor::spawned) + sched.foreign_spawned.load(std::memory_order_seq_cst) - ended;
+}
+
+void note_finished() noexcept {
+    // Of two coroutines that end last at the same time, at least one sees the other's count: each has
+    // added its own before the fence.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (!sched.drain_waits.load(std::memory_order_seq_cst)) return;
+    if (live_coroutines() > sched.drain_left) return;
+    if (sched.drain_waits.exchange(false, std::memory_order_seq_cst)) {
+        fire(sched.drain_ticket, wake_reason::signalled);
+    }
+}
+
+coroutine* take_descriptor() noexcept {
+    machine* const m = this_machine();
+    processor* const p = m == nullptr ? nullptr : m->p.get();
+    if (p == nullptr) return sched.coroutines.take();
+    if (p->coroutines.empty()) {
+        std::array<coroutine*, decltype(p->coroutines)::capacity / 2> batch;
+        const std::size_t n = sched.coroutines.take(batch.data(), batch.size());
+        for (std::size_t i = n; i != 0; --i) p->coroutines.push(batch[i - 1]);
+        if (n == 0) return nullptr;
+    }
+    return p->coroutines.pop();
+}
+
+void give_descriptor(coroutine& c) noexcept {
+    drop_extras(c);
+    if (c.flags.big_frame) {
+        off_heap_free(c.frame_address());
+        c.flags.big_frame = false;
+    }
+    c.scope = nullptr;
+    machine* const m = this_machine();
+    processor* const p = m == nullptr ? nullptr : m->p.get();
+    if (p == nullptr) {
+        sched.coroutines.give(c);
+        return;
+    }
+    if (p->coroutines.full()) {
+        std::array<coroutine*, decltype(p->coroutines)::capacity / 2> batch;
+        for (coroutine*& slot : batch) slot = p->coroutines.pop();
+        sched.coroutines.give(batch.data(), batch.size());
+    }
+    p->coroutines.push(&c);
+}
+
+std::uint64_t take_id() noexcept {
+    machine* const m = this_machine();
+    processor* const p = m == nullptr ? nullptr : m->p.get();
+    if (p == nullptr) return sched.last_id.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (p->next_id > p->last_id || p->last_id == 0) {
+        const std::uint64_t last = sched.last_id.fetch_add(id_block, std::memory_order_relaxed);
+        p->next_id = last + 1;
+        p->last_id = last + id_block;
+    }
+    const std::uint64_t id = p->next_id;
+    p->next_id = id + 1;
+    return id;
+}
+
+void start_scheduler(const options& opts, const environment& env, const scheduler_hooks& hooks,
+                     unsigned processor_count, simulation* sim) {
+    prepare_fences();
+    sched.opts = opts;
+    sched.env = env;
+    sched.hooks = hooks;
+    sched.stack_log2 = std::clamp(log2_ceil(std::max<std::size_t>(opts.stack_size, 1)),
+                                  stack_store::log2_min, stack_store::log2_max);
+    sched.stack_log2 = std::min(
+        sched.stack_log2, std::max(stack_store::log2_min, log2_ceil(std::max<std::size_t>(opts.max_stack, 1))));
+    sched.stacks.configure(env.guard_canary);
+    sched.processor_count = processor_count;
+    sched.processors = static_cast<processor**>(
+        off_heap_allocate(processor_count * sizeof(processor*), alignof(processor*)));
+    for (unsigned i = 0; i != processor_count; ++i) {
+        processor* const p =
+            off_heap_new<processor>(i, processor_count > 1, env.steal_seed + 0x5eed + i);
+        p->timers = hooks.timers->create();
+        sched.processors[i] = p;
+    }
+    sched.watch_interval = 50'000;
+    sched.wakes_at.store(never);
+    sched.watching.store(false);
+    sched.keeper = nullptr;
+    sched.spinning.store(0);
+    sched.blocked_machines.store(0);
+    sched.stopping.store(false);
+    sched.draining.store(false);
+    sched.drain_waits.store(false);
+    sched.main.store(nullptr);
+    sched.foreign_spawned.store(0);
+    sched.foreign_finished.store(0);
+    sched.sim.store(sim);
+    for (unsigned i = processor_count; i != 0; --i) {
+        processor& p = *sched.processors[i - 1];
+        p.idle = true;
+        sched.idle_processors.push(p);
+    }
+    sched.idle_count.store(processor_count);
+    sched.up.store(true, std::memory_order_seq_cst);
+}
+
+void request_stop_scheduler() noexcept { wake_all_to_stop(); }
+
+void stop_scheduler() noexcept {
+    sched.up.store(false, std::memory_order_seq_cst);
+    while (sched.foreign_users.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
+
+    for (machine* m = sched.all_machines; m != nullptr;) {
+        machine* const next = m->all_link;
+        if (m->is_thread) {
+            join_thread(m->thread);
+            off_heap_delete(m);
+        }
+        m = next;
+    }
+    sched.all_machines = nullptr;
+    sched.machine_count.store(0);
+    sched.idle_machines = {};
+    sched.idle_processors = {};
+    sched.idle_count.store(0);
+
+    for (processor* p : sched.all_processors()) {
+        while (!p->coroutines.empty()) sched.coroutines.give(*p->coroutines.pop());
+        sched.hooks.timers->destroy(p->timers);
+        off_heap_delete(p);
+    }
+    off_heap_free(sched.processors);
+    sched.processors = nullptr;
+    sched.processor_count = 0;
+    sched.sim.store(nullptr);
+    sched.stacks.release(&delete_tsan_fiber);
+    sched.coroutines.release();
+    sched.extras.release();
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,138 @@
+// The state that all processors share: one object, for there is one runtime a process.
+//
+// It has static storage and is never destroyed, only emptied: a thread that was late in waking somebody
+// then reads a stopped scheduler, not freed memory.
+#pragma once
+
+#include <weft/runtime.hpp>
+
+#include "base/environ.hpp"
+#include "base/intrusive_list.hpp"
+#include "mem/fixed_pool.hpp"
+#include "os/ranked_lock.hpp"
+#include "sched/extras.hpp"
+#include "sched/global_queue.hpp"
+#include "sched/machine.hpp"
+#include "sched/processor.hpp"
+#include "sched/work_source.hpp"
+#include "stack/reserved_stack.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace weft::detail {
+
+class simulation;
+
+/// What the layers above plug in. Set before start(), by the composition root (runtime/runtime.cpp).
+struct scheduler_hooks {
+    const timer_source* timers = nullptr;
+    /// A child of a scope has ended; its outcome is in it.
+    void (*scope_exit)(coroutine& child) noexcept = nullptr;
+    /// An exception left a coroutine that nobody joins. Does not return.
+    void (*uncaught)(coroutine& c) noexcept = nullptr;
+    /// Nothing will run again, it seems. Called on a machine that holds a processor, everything else
+    /// asleep. True: something can run now. False: look again later.
+    bool (*deadlock)() noexcept = nullptr;
+};
+
+struct scheduler {
+    // Set by start() and constant while a runtime is up. ----------------------------------------------
+    processor** processors = nullptr;
+    unsigned processor_count = 0;
+    options opts;
+    environment env;
+    scheduler_hooks hooks;
+    std::atomic<simulation*> sim{nullptr};
+    unsigned stack_log2 = 18;
+    bool detects_deadlock = false;  // Under run(): there may be no foreign threads.
+
+    [[nodiscard]] std::span<processor* const> all_processors() const noexcept {
+        return {processors, processor_count};
+    }
+
+    // Life cycle. --------------------------------------------------------------------------------------
+    std::atomic<bool> up{false};        // Foreign threads may enter.
+    std::atomic<bool> draining{false};  // Coroutines are born cancelled; ends are counted.
+    std::atomic<bool> stopping{false};  // Machines leave.
+    std::atomic<unsigned> foreign_users{0};
+    std::atomic<std::uint64_t> last_id{0};
+
+    // Counted by threads without a processor; the rest is in the processors.
+    std::atomic<std::uint64_t> foreign_spawned{0};
+    std::atomic<std::uint64_t> foreign_finished{0};
+
+    // Queues and pools. --------------------------------------------------------------------------------
+    global_queue global;
+    stack_store stacks;
+    fixed_pool<coroutine, &coroutine::link> coroutines{"coroutines"};
+    fixed_pool<coroutine_extras, &coroutine_extras::link> extras{"extras"};
+
+    // Idleness; see idle.hpp. --------------------------------------------------------------------------
+    ranked_lock idle_lock{lock_rank::idle};
+    intrusive_stack<processor, &processor::idle_link> idle_processors;  // Under idle_lock.
+    intrusive_stack<machine, &machine::idle_link> idle_machines;        // Under idle_lock.
+    machine* all_machines = nullptr;                                    // Under idle_lock.
+    machine* keeper = nullptr;                                          // Under idle_lock.
+    std::int64_t watch_interval = 50'000;                                    // Under idle_lock.
+    std::atomic<unsigned> machine_count{0};
+    std::atomic<unsigned> blocked_machines{0};                          // Inside blocking().
+    alignas(cache_line) std::atomic<unsigned> idle_count{0};
+    std::atomic<bool> watching{false};
+    std::atomic<std::int64_t> wakes_at{never};
+    alignas(cache_line) std::atomic<unsigned> spinning{0};
+
+    /// The coroutine that runs main; null for class runtime.
+    std::atomic<coroutine*> main{nullptr};
+    /// Who waits for the others to end.
+    std::atomic<bool> drain_waits{false};
+    ticket drain_ticket;
+    std::uint64_t drain_left = 0;  // How many coroutines may be left.
+};
+
+extern scheduler sched;
+
+/// Coroutines alive, the sum over processors. Exact when called by whoever ended last; see note_finished.
+[[nodiscard]] std::uint64_t live_coroutines() noexcept;
+
+/// A foreign thread's right to use the scheduler; stop waits until all are given back.
+class foreign_visit {
+public:
+    foreign_visit() noexcept;
+    ~foreign_visit();
+    foreign_visit(const foreign_visit&) = delete;
+    foreign_visit& operator=(const foreign_visit&) = delete;
+    /// False: no runtime is up.
+    [[nodiscard]] explicit operator bool() const noexcept { return inside_; }
+
+private:
+    bool inside_;
+};
+
+/// A descriptor, from the processor's cache or the pool. Null when memory ends.
+[[nodiscard]] coroutine* take_descriptor() noexcept;
+/// Gives it back; what it held is destroyed. On any thread.
+void give_descriptor(coroutine& c) noexcept;
+
+[[nodiscard]] std::uint64_t take_id() noexcept;
+
+/// Counts an end, and tells who waits for the last one while draining.
+void note_finished() noexcept;
+
+// Starting and stopping; runtime/runtime.cpp orders the steps. ----------------------------------------
+
+void start_scheduler(const options& opts, const environment& env, const scheduler_hooks& hooks,
+                     unsigned processor_count, simulation* sim);
+/// Makes the calling thread a machine with a processor.
+void adopt_this_thread(machine& m) noexcept;
+void release_this_thread(machine& m) noexcept;
+/// Runs coroutines on the calling machine until the scheduler is stopping.
+void run_machine(machine& m) noexcept;
+/// Tells every machine to leave. No coroutine is left.
+void request_stop_scheduler() noexcept;
+/// Joins the threads and gives everything back. Not on a machine of ours.
+void stop_scheduler() noexcept;
+
+}  // namespace weft::detail

@@ -1,0 +1,28 @@
+#include "sched/simulation.hpp"
+
+#include <weft/go.hpp>
+
+#include "os/clock.hpp"
+#include "sched/machine.hpp"
+#include "sched/park.hpp"
+#include "sched/scheduler.hpp"
+
+namespace weft::detail {
+
+std::int64_t now_ns() noexcept {
+    if (const simulation* const sim = sched.sim.load(std::memory_order_relaxed)) [[unlikely]] {
+        return sim->now_ns;
+    }
+    return monotonic_ns();
+}
+
+void simulation_point() noexcept {
+    simulation* const sim = sched.sim.load(std::memory_order_relaxed);
+    if (sim == nullptr) [[likely]] return;
+    coroutine* const self = this_coroutine();
+    if (self != nullptr && sim->gives_way()) yield_current(*self);
+}
+
+bool simulated() noexcept { return sched.sim.load(std::memory_order_relaxed) != nullptr; }
+
+}  // namespace weft::detail

@@ -1,0 +1,49 @@
+// A simulated schedule: one processor, one thread, every choice by a seeded generator, virtual time.
+//
+// While one is installed (scheduler::sim) every queue of the scheduler is replaced by one bag, out of which
+// find_work() takes at random, and point() may put the running coroutine back into it.
+#pragma once
+
+#include "base/random.hpp"
+#include "sched/coroutine.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace weft::detail {
+
+class simulation {
+public:
+    explicit simulation(std::uint64_t seed) noexcept : random_(seed) {}
+
+    void push(coroutine& c) { runnable_.push_back(&c); }
+
+    /// Null when nothing can run.
+    [[nodiscard]] coroutine* pick() noexcept {
+        if (runnable_.empty()) return nullptr;
+        const std::uint32_t i = random_.below(static_cast<std::uint32_t>(runnable_.size()));
+        coroutine* const c = runnable_[i];
+        runnable_[i] = runnable_.back();
+        runnable_.pop_back();
+        return c;
+    }
+
+    /// Whether the running coroutine should give way here.
+    [[nodiscard]] bool gives_way() noexcept { return !runnable_.empty() && random_.below(2) == 0; }
+
+    [[nodiscard]] std::size_t runnable() const noexcept { return runnable_.size(); }
+
+    std::int64_t now_ns = 0;
+
+private:
+    random_source random_;
+    std::vector<coroutine*> runnable_;
+};
+
+/// The time: virtual while simulating.
+[[nodiscard]] std::int64_t now_ns() noexcept;
+
+/// Every runtime operation passes here: a scheduling point when simulating, else nothing.
+void simulation_point() noexcept;
+
+}  // namespace weft::detail

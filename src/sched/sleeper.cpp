@@ -1,0 +1,33 @@
+#include "sched/sleeper.hpp"
+
+#include "os/futex.hpp"
+#include "sched/coroutine.hpp"
+#include "sched/park.hpp"
+#include "sched/thread_sleeper.hpp"
+
+namespace weft::detail {
+
+const char* name_of(wait_kind kind) noexcept {
+    switch (kind) {
+        case wait_kind::other: break;
+        case wait_kind::sleep: return "sleep";
+        case wait_kind::join: return "join";
+        case wait_kind::scope_join: return "scope::join";
+        case wait_kind::scope_place: return "a place in a scope";
+        case wait_kind::blocking_place: return "a place for a blocking call";
+        case wait_kind::shutdown: return "the end of the others";
+    }
+    return "something of the program's own";
+}
+
+bool fire(const ticket& t, wake_reason why) noexcept {
+    if (!sleeper::claim(t, why)) return false;
+    if (sleeper::is_thread(t)) {
+        thread_sleeper::wake(*t.who);
+    } else {
+        ready(*static_cast<coroutine*>(t.who));
+    }
+    return true;
+}
+
+}  // namespace weft::detail

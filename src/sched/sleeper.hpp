@@ -1,0 +1,136 @@
+// Who sleeps, and the right to end that sleep.
+//
+// Several parties may want to end one wait: who sends a value, a timer, whoever cancels. Exactly one may. A
+// wait is numbered by its *epoch*, and a ticket names sleeper and epoch; fire() moves the sleeper's word from
+// "waiting in this epoch" to a reason, by one CAS, and whoever succeeds wakes it. A ticket from an earlier
+// wait fails and does no harm, so it may be left behind in a queue or a heap and dropped when met.
+//
+//     word    [ epoch : 55 | thread : 1 | kind : 5 | reason : 3 ]
+//
+// Invariants
+//   - The word of a coroutine lives in its descriptor, which is type-stable: firing a stale ticket is safe
+//     at any time. A thread's lives in thread-local storage: its tickets must be out of every queue
+//     before its wait returns, which the objects' locks see to.
+//   - Epochs are never reused: they go on when the descriptor gets a new user.
+//
+// Ordering. Edge *wake*: fire() is a release, the sleeper's load of the reason an acquire: what was done
+// before firing, a value written into the waiter say, is seen by the woken.
+// Edge *cancel*, between a sleeper and request_cancel(): see sched/cancel.hpp.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace weft::detail {
+
+enum class wake_reason : std::uint8_t {
+    none = 0,         // Not waiting, or nobody has ended the wait yet.
+    waiting = 1,
+    cancellable = 2,  // Waiting, and may be ended by a cancellation.
+    signalled = 3,    // What was waited for has happened.
+    timeout = 4,
+    cancelled = 5,
+    deadlock = 6,     // Nothing could ever have ended the wait.
+};
+
+/// What is waited for: for reports. At most 32.
+enum class wait_kind : std::uint8_t {
+    other,
+    sleep,
+    join,
+    scope_join,
+    scope_place,
+    blocking_place,
+    shutdown,
+};
+
+[[nodiscard]] const char* name_of(wait_kind kind) noexcept;
+
+class sleeper;
+
+struct ticket {
+    sleeper* who = nullptr;
+    std::uint64_t word = 0;
+};
+
+class sleeper {
+public:
+    explicit constexpr sleeper(bool is_thread) noexcept : word_(is_thread ? thread_bit : 0) {}
+    sleeper(const sleeper&) = delete;
+    sleeper& operator=(const sleeper&) = delete;
+
+    /// Starts a wait. The sleeper only. An exchange, for edge *cancel* needs a full fence behind it.
+    ticket begin_wait(bool cancellable, wait_kind kind) noexcept {
+        const std::uint64_t last = word_.load(std::memory_order_relaxed);
+        const auto state = cancellable ? wake_reason::cancellable : wake_reason::waiting;
+        const std::uint64_t word = (((last >> epoch_shift) + 1) << epoch_shift) |
+                                   (last & thread_bit) |
+                                   (static_cast<std::uint64_t>(kind) << kind_shift) |
+                                   static_cast<std::uint64_t>(state);
+        word_.exchange(word, std::memory_order_seq_cst);
+        return {this, word};
+    }
+
+    /// The ticket of a cancellable wait in progress; null otherwise. Any thread; stale at once.
+    [[nodiscard]] ticket current_cancellable() noexcept {
+        const std::uint64_t word = word_.load(std::memory_order_seq_cst);
+        if (state_of(word) != wake_reason::cancellable) return {};
+        return {this, word};
+    }
+
+    /// The ticket of any wait in progress; null otherwise.
+    [[nodiscard]] ticket current_wait() noexcept {
+        const std::uint64_t word = word_.load(std::memory_order_seq_cst);
+        const wake_reason state = state_of(word);
+        if (state != wake_reason::cancellable && state != wake_reason::waiting) return {};
+        return {this, word};
+    }
+
+    [[nodiscard]] bool waits_for(std::uint64_t word) const noexcept {
+        return word_.load(std::memory_order_relaxed) == word;
+    }
+
+    /// Why the last wait ended. The sleeper only, once woken.
+    [[nodiscard]] wake_reason reason() const noexcept {
+        return state_of(word_.load(std::memory_order_acquire));  // wake
+    }
+
+    /// Ends the wait if `t` still names it, without waking: the caller must then ready the sleeper.
+    [[nodiscard]] static bool claim(const ticket& t, wake_reason why) noexcept {
+        std::uint64_t expected = t.word;
+        const std::uint64_t fired =
+            (t.word & ~reason_mask) | static_cast<std::uint64_t>(why);
+        return t.who->word_.compare_exchange_strong(expected, fired,
+                                                    std::memory_order_acq_rel,  // wake
+                                                    std::memory_order_relaxed);
+    }
+
+    /// What the last wait was for. Any thread.
+    [[nodiscard]] wait_kind kind() const noexcept {
+        return static_cast<wait_kind>((word_.load(std::memory_order_relaxed) >> kind_shift) &
+                                      kind_mask);
+    }
+
+    [[nodiscard]] static bool is_thread(const ticket& t) noexcept {
+        return (t.word & thread_bit) != 0;
+    }
+
+protected:
+    static constexpr std::uint64_t reason_mask = 7;
+    static constexpr unsigned kind_shift = 3;
+    static constexpr std::uint64_t kind_mask = 31;
+    static constexpr std::uint64_t thread_bit = 1 << 8;
+    static constexpr unsigned epoch_shift = 9;
+
+    static wake_reason state_of(std::uint64_t word) noexcept {
+        return static_cast<wake_reason>(word & reason_mask);
+    }
+
+    std::atomic<std::uint64_t> word_;
+};
+
+/// Ends the wait that `t` names and wakes its sleeper. False when it has ended already. Any thread; touches
+/// nothing of the sleeper's once it has succeeded.
+bool fire(const ticket& t, wake_reason why) noexcept;
+
+}  // namespace weft::detail

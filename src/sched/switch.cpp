@@ -1,0 +1,252 @@
+#include "sched/switch.hpp"
+
+#include "base/assert.hpp"
+#include "base/print.hpp"
+#include "context/sanitizer.hpp"
+#include "sched/claim.hpp"
+#include "sched/extras.hpp"
+#include "sched/idle.hpp"
+#include "sched/park.hpp"
+#include "sched/processor.hpp"
+#include "sched/scheduler.hpp"
+
+#include <cstdlib>
+
+namespace weft::detail {
+namespace {
+
+// The word a jump carries: the coroutine that left; null for the scheduler stack; or this, when a coroutine
+// has ended and only its stack is left to see to.
+void* const dead_word = reinterpret_cast<void*>(std::uintptr_t{1});
+
+[[gnu::cold, gnu::noinline]] void out_of_stacks(const coroutine& c) noexcept {
+    printer out;
+    out << "weft: no memory for the stack of coroutine " << c.id.get() << ": ";
+    out.bytes(sched.stacks.bytes_in_use());
+    out << " of address space in stacks\n";
+    out.flush();
+    std::abort();
+}
+
+[[gnu::cold, gnu::noinline]] void canary_died(stack_ref stack) noexcept {
+    printer out;
+    out << "weft: stack overflow in a coroutine (limit ";
+    out.bytes(stack.size());
+    out << "): the lowest word of its stack was written\n";
+    out.flush();
+    print_evidence();
+    std::abort();
+}
+
+void give_stack(machine& m, stack_ref stack) noexcept {
+    processor* const p = m.p;
+    if (p != nullptr && stack.log2_size() == sched.stack_log2 && !p->stacks.full()) {
+        p->stacks.push(stack);
+    } else {
+        sched.stacks.give(stack);
+    }
+}
+
+[[gnu::noinline]] void attach_stack(machine& m, coroutine& c) noexcept;
+
+void coroutine_main(raw_arrival);
+
+void set_stack(coroutine& c, stack_ref stack) noexcept {
+    c.stack = stack;
+    if constexpr (tsan_build) {
+        void*& fiber = sched.stacks.tag_of(stack);
+        if (fiber == nullptr) fiber = new_tsan_fiber();
+        extras_of(c).tsan_fiber = fiber;
+    }
+}
+
+void attach_stack(machine& m, coroutine& c) noexcept {
+    processor& p = *m.p;
+    stack_ref stack;
+    if (c.stack_log2() == sched.stack_log2 && !p.stacks.empty()) {
+        stack = p.stacks.pop();
+    } else {
+        stack = sched.stacks.take(c.stack_log2());
+        if (!stack) out_of_stacks(c);
+    }
+    const std::size_t guard = stack_store::guard_size(stack.log2_size());
+    unpoison_stack(stack.base() + guard, stack.size() - guard);
+    set_stack(c, stack);
+    c.context = make_context(stack.top(), stack.size() - guard, coroutine_main);
+}
+
+// Makes `c`, which came off a run queue, the machine's own. False: it is claimed.
+[[gnu::always_inline]] inline bool enter(machine& m, coroutine& c) noexcept {
+    if (c.state.load(std::memory_order_acquire) == co_state::runnable) {
+        attach_stack(m, c);
+        c.state.store(co_state::running, std::memory_order_relaxed);
+        return true;
+    }
+    WEFT_ASSERT(c.state.load(std::memory_order_relaxed) == co_state::parked);
+    return enter_parked(c);
+}
+
+void save_exceptions(machine& m, coroutine& c) noexcept {
+    c.caught_exceptions = m.exceptions->caught;
+    c.uncaught_exceptions = m.exceptions->uncaught;
+    c.error_number = *m.error_number;
+}
+
+// Everything of `c` that the thread must hold while it runs.
+[[gnu::always_inline]] inline void become(machine& m, coroutine& c) noexcept {
+    m.exceptions->caught = c.caught_exceptions;
+    m.exceptions->uncaught = c.uncaught_exceptions;
+    *m.error_number = c.error_number;
+    m.current = &c;
+    m.block->current.store(&c, std::memory_order_relaxed);
+    m.block->attention.store(&c.attention, std::memory_order_relaxed);
+}
+
+void become_scheduler(machine& m) noexcept {
+    *m.exceptions = m.outer_exceptions;
+    m.current = nullptr;
+    m.block->current.store(nullptr, std::memory_order_relaxed);
+    m.block->attention.store(&no_attention, std::memory_order_relaxed);
+}
+
+// First on the other side. At most 96 bytes of stack when nothing is amiss: it runs on whatever stack it
+// finds.
+[[gnu::always_inline]] inline void finish_switch(machine& m, const arrival& from) noexcept {
+    if (from.word == nullptr) {
+        m.scheduler_context = from.from;
+        return;
+    }
+    if (from.word == dead_word) [[unlikely]] {
+        give_stack(m, m.dead_stack);
+        return;
+    }
+    coroutine& left = *static_cast<coroutine*>(from.word);
+    left.context = from.from;
+    co_state expected = co_state::parking;
+    if (left.state.load(std::memory_order_relaxed) == co_state::parking &&
+        left.state.compare_exchange_strong(expected, co_state::parked,
+                                           std::memory_order_release,  // parked
+                                           std::memory_order_acquire)) {
+        return;
+    }
+    // ready() came before us, or it yielded: either way nobody else has it.
+    left.state.store(co_state::parked, std::memory_order_release);  // parked
+    requeue(m, left);
+}
+
+[[gnu::always_inline]] inline void announce(void** fake_stack, const coroutine& to) noexcept {
+    if constexpr (asan_build || tsan_build) {
+        const coroutine_extras* const extras = peek_extras(to);
+        before_switch(fake_stack, to.stack.base(), to.stack.size(),
+                      extras == nullptr ? nullptr : extras->tsan_fiber);
+    }
+}
+
+void announce_scheduler(void** fake_stack, const machine& m) noexcept {
+    before_switch(fake_stack, m.stack_bottom, m.stack_size, m.tsan_fiber);
+}
+
+[[gnu::always_inline]] inline void arrive(const arrival& from, void* fake_stack) noexcept {
+    after_switch(fake_stack);
+    finish_switch(*this_machine(), from);
+}
+
+// Leaves the stack of a coroutine that has ended.
+[[noreturn]] void leave_for_good(machine& m, stack_ref stack, coroutine* next) noexcept {
+    m.dead_stack = stack;
+    if (next != nullptr) {
+        become(m, *next);
+        announce(nullptr, *next);
+        jump(next->context, dead_word);
+    } else {
+        become_scheduler(m);
+        announce_scheduler(nullptr, m);
+        jump(m.scheduler_context, dead_word);
+    }
+    __builtin_unreachable();
+}
+
+// The bottom frame of every stack. When a coroutine ends and the next one has not run yet, it gets the stack
+// as it is: no switch at all, and the stack is warm.
+void coroutine_main(raw_arrival raw) {
+    arrive({raw.fctx, raw.data}, nullptr);
+    for (;;) {
+        coroutine& self = *this_coroutine();
+        run_task(self);
+
+        machine& m = *this_machine();
+        const stack_ref stack = self.stack;
+        if (!sched.stacks.canary_intact(stack)) canary_died(stack);
+        retire(m, self);
+
+        coroutine* next;
+        for (;;) {
+            next = pick_local(m, *m.p);
+            if (next == nullptr) break;
+            if (next->state.load(std::memory_order_acquire) == co_state::runnable) {
+                if (next->stack_log2() == stack.log2_size()) {
+                    set_stack(*next, stack);
+                } else {
+                    attach_stack(m, *next);
+                }
+                next->state.store(co_state::running, std::memory_order_relaxed);
+                break;
+            }
+            if (enter_parked(*next)) break;
+        }
+        if (next == nullptr || next->stack != stack) leave_for_good(m, stack, next);
+        become(m, *next);
+    }
+}
+
+}  // namespace
+
+coroutine* pick_local(machine& m, processor& p) noexcept {
+    p.tick.add();
+    if (p.tick.read() % fairness_ticks == 0 || needs_scheduler(m, p)) [[unlikely]] return nullptr;
+    coroutine* const c = take_own(p);
+    if (c != nullptr && (c->traits & trait_locked) != 0) [[unlikely]] {
+        m.handover = c;  // Only the scheduler stack can give the processor to another machine.
+        return nullptr;
+    }
+    return c;
+}
+
+void switch_away(machine& m, coroutine& self) noexcept {
+    void* fake_stack = nullptr;
+    for (;;) {
+        coroutine* const next = pick_local(m, *m.p);
+        if (next == nullptr) break;
+        if (!enter(m, *next)) continue;
+        save_exceptions(m, self);
+        become(m, *next);
+        announce(&fake_stack, *next);
+        const arrival from = jump(next->context, &self);
+        arrive(from, fake_stack);
+        return;
+    }
+    switch_to_scheduler(m, self);
+}
+
+void switch_to_scheduler(machine& m, coroutine& self) noexcept {
+    void* fake_stack = nullptr;
+    save_exceptions(m, self);
+    become_scheduler(m);
+    announce_scheduler(&fake_stack, m);
+    const arrival from = jump(m.scheduler_context, &self);
+    arrive(from, fake_stack);
+}
+
+bool run_coroutine(machine& m, coroutine& c) noexcept {
+    if (!enter(m, c)) return false;
+    void* fake_stack = nullptr;
+    m.outer_exceptions = *m.exceptions;
+    become(m, c);
+    announce(&fake_stack, c);
+    const arrival from = jump(c.context, nullptr);
+    after_switch(fake_stack);
+    finish_switch(m, from);
+    return true;
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,39 @@
+#include "sched/thread_sleeper.hpp"
+
+#include "os/clock.hpp"
+#include "os/futex.hpp"
+
+#include <bit>
+
+namespace weft::detail {
+namespace {
+
+// The low half of the word holds the state and the low bits of the epoch: it changes when a wait ends.
+std::atomic<std::uint32_t>& low_half(std::atomic<std::uint64_t>& word) noexcept {
+    static_assert(std::endian::native == std::endian::little);
+    static_assert(sizeof(std::atomic<std::uint64_t>) == 8 && sizeof(std::atomic<std::uint32_t>) == 4);
+    return *reinterpret_cast<std::atomic<std::uint32_t>*>(&word);
+}
+
+}  // namespace
+
+wake_reason thread_sleeper::sleep(const ticket& t, std::int64_t deadline_ns) noexcept {
+    for (;;) {
+        if (!waits_for(t.word)) return reason();
+        if (!futex_wait(low_half(word_), static_cast<std::uint32_t>(t.word), deadline_ns) &&
+            claim(t, wake_reason::timeout)) {
+            return wake_reason::timeout;
+        }
+    }
+}
+
+void thread_sleeper::wake(sleeper& who) noexcept {
+    futex_wake(low_half(static_cast<thread_sleeper&>(who).word_));
+}
+
+[[gnu::noinline]] thread_sleeper& this_thread_sleeper() noexcept {
+    thread_local constinit thread_sleeper sleeper;
+    return sleeper;
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,48 @@
+// One wait of the calling coroutine or thread, with everything that may end it.
+//
+//       waiting w(cancellation::honoured, wait_kind::join);         // throws `cancelled`, if that is due, before anything has happened
+//       lock; queue.push({w.ticket(), ...}); unlock;
+//       switch (w.finish(deadline)) ...  // signalled, timeout, cancelled
+//
+// Between construction and finish() nothing may park, yield or throw. After a reason other than `signalled`
+// the caller takes its waiter off the queue, under the object's lock.
+#pragma once
+
+#include "os/clock.hpp"
+#include "sched/sleeper.hpp"
+
+namespace weft::detail {
+
+struct coroutine;
+
+enum class cancellation : bool { ignored, honoured };
+
+/// What a wait of main throws when nothing can ever end it. In runtime/deadlock.cpp.
+[[noreturn]] void throw_deadlock();
+
+class waiting {
+public:
+    /// With `honoured` on a coroutine this is a cancellation point.
+    waiting(cancellation how, wait_kind kind);
+    waiting(const waiting&) = delete;
+    waiting& operator=(const waiting&) = delete;
+
+    [[nodiscard]] const detail::ticket& ticket() const noexcept { return ticket_; }
+
+    /// Sleeps until somebody has fired the ticket, or until `deadline`. weft::deadlock is thrown here, in
+    /// main, when nothing could ever have.
+    wake_reason finish(std::int64_t deadline = never);
+
+    /// Ends the wait without sleeping; the ticket was shown to nobody.
+    void abandon() noexcept;
+
+private:
+    wake_reason finish_coroutine(std::int64_t deadline);
+    wake_reason finish_thread(std::int64_t deadline) noexcept;
+
+    coroutine* self_;  // Null on a thread.
+    bool cancellable_ = false;
+    detail::ticket ticket_;
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,49 @@
+// How upper layers offer work to the scheduler, without the scheduler knowing them.
+//
+// The time layer registers itself here; the netpoller and the collector will. Functions, not an interface
+// class: they are called on the way from one coroutine to the next, and there is one of each.
+#pragma once
+
+#include "os/clock.hpp"
+#include "sched/sleeper.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace weft::detail {
+
+struct processor;
+
+/// What a timer does when it is due. The low bit tells which of two kinds `target` is:
+///   0   a sleeper: fires the ticket {target, word}
+///   1   the extras of a coroutine, whose deadline_word must still be `word`
+struct timer_event {
+    std::uintptr_t target = 0;
+    std::uint64_t word = 0;
+
+    static timer_event wake(const ticket& t) noexcept {
+        return {reinterpret_cast<std::uintptr_t>(t.who), t.word};
+    }
+    [[nodiscard]] bool is_wake() const noexcept { return (target & 1) == 0; }
+};
+
+/// Fires it, if it still means anything. On a machine.
+void fire_timer(const timer_event& event) noexcept;
+/// Whether it would do anything now; false for what has been cancelled.
+[[nodiscard]] bool timer_pending(const timer_event& event) noexcept;
+
+struct timer_source {
+    /// What belongs to one processor: made and destroyed with it.
+    void* (*create)();
+    void (*destroy)(void* timers) noexcept;
+
+    /// Adds a timer to processor `p`'s, and publishes p.earliest_deadline. Throws std::bad_alloc.
+    void (*add)(processor& p, std::int64_t when, const timer_event& event);
+    /// One that was added to `p` will never matter again.
+    void (*forget)(processor& p) noexcept;
+    /// Fires what is due at `now`; any machine with a processor may do it for any other. Returns how many.
+    std::size_t (*run_due)(processor& p, std::int64_t now) noexcept;
+    std::size_t (*count)(processor& p) noexcept;
+};
+
+}  // namespace weft::detail

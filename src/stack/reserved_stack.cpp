@@ -1,0 +1,156 @@
+#include "stack/reserved_stack.hpp"
+
+#include "base/assert.hpp"
+#include "base/config.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+namespace weft::detail {
+namespace {
+
+// How much address space an arena asks for, before the kernel says no: two million slots, or 2 TiB.
+constexpr std::size_t slots_wanted = asan_build || tsan_build ? std::size_t{1} << 16
+                                                              : std::size_t{1} << 21;
+constexpr std::size_t bytes_wanted_max = asan_build || tsan_build ? std::size_t{1} << 34
+                                                                  : std::size_t{1} << 41;
+
+// Free slots beyond this many give their pages back at once.
+constexpr std::size_t free_resident_max = tiny_limits ? 4 : 16 * 1024;
+
+std::size_t table_bytes(std::size_t count, std::size_t entry) noexcept {
+    return (count * entry + page_size - 1) / page_size * page_size;
+}
+
+}  // namespace
+
+void stack_store::configure(bool canary) noexcept { canary_.store(canary); }
+
+std::size_t stack_store::guard_size(unsigned log2_size) noexcept {
+    // A sixteenth: frames larger than a page do not jump over it so easily.
+    return std::clamp(std::size_t{1} << (log2_size - 4), page_size, std::size_t{16} * page_size);
+}
+
+std::uint32_t stack_store::slot_of(const arena& a, stack_ref stack) noexcept {
+    const std::uintptr_t base = a.base.load(std::memory_order_relaxed);
+    return static_cast<std::uint32_t>(
+        (reinterpret_cast<std::uintptr_t>(stack.base()) - base) >> stack.log2_size());
+}
+
+bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
+    const std::size_t slot = std::size_t{1} << log2_size;
+    std::size_t count = std::clamp(bytes_wanted_max / slot, std::size_t{16}, slots_wanted);
+    void* base = nullptr;
+    for (;; count /= 2) {
+        if (count == 0) return false;
+        base = reserve_pages(count * slot, slot, "stacks");
+        if (base != nullptr) break;
+    }
+    a.next = static_cast<std::uint32_t*>(
+        reserve_pages(table_bytes(count, sizeof(*a.next)), page_size, "stack-table"));
+    if (a.next == nullptr) {
+        release_pages(base, count * slot);
+        return false;
+    }
+    if constexpr (tsan_build) {
+        a.tags = static_cast<void**>(
+            reserve_pages(table_bytes(count, sizeof(void*)), page_size, "tag-table"));
+    }
+    a.count = count;
+    a.fresh = 0;
+    a.free = no_slot;
+    a.free_count = 0;
+    a.base.store(reinterpret_cast<std::uintptr_t>(base), std::memory_order_release);
+    return true;
+}
+
+stack_ref stack_store::take(unsigned log2_size) noexcept {
+    WEFT_ASSERT(log2_size >= log2_min && log2_size <= log2_max);
+    arena& a = arena_of(log2_size);
+    std::size_t slot = 0;
+    bool fresh = false;
+    {
+        const std::lock_guard hold(lock_);
+        if (a.base.load(std::memory_order_relaxed) == 0 && !reserve(a, log2_size)) return {};
+        if (a.free != no_slot) {
+            slot = a.free;
+            a.free = a.next[slot];
+            --a.free_count;
+        } else if (a.fresh != a.count) {
+            slot = a.fresh++;
+            fresh = true;
+        } else {
+            return {};
+        }
+    }
+    const stack_ref stack(a.base.load(std::memory_order_relaxed) + (slot << log2_size), log2_size);
+    in_use_.fetch_add(stack.size(), std::memory_order_relaxed);
+    // A slot without its guard because the kernel refused just this once would go unnoticed, so the first
+    // refusal turns every slot's low end into a canary gap; those that have guards keep them.
+    if (fresh && has_guards() && !guard_pages(stack.base(), guard_size(log2_size))) {
+        canary_.store(true, std::memory_order_relaxed);
+    }
+    return stack;
+}
+
+void stack_store::give(stack_ref stack) noexcept {
+    arena& a = arena_of(stack.log2_size());
+    const std::uint32_t slot = slot_of(a, stack);
+    in_use_.fetch_sub(stack.size(), std::memory_order_relaxed);
+
+    bool discard = false;
+    {
+        const std::lock_guard hold(lock_);
+        discard = a.free_count >= free_resident_max || stack.size() > std::size_t{1} << 20;
+    }
+    // Outside the lock, and before the slot can be taken again.
+    if (discard) discard_pages(stack.base(), stack.size());
+
+    const std::lock_guard hold(lock_);
+    a.next[slot] = a.free;
+    a.free = slot;
+    ++a.free_count;
+}
+
+bool stack_store::canary_intact(stack_ref stack) const noexcept {
+    if (has_guards()) return true;
+    return *reinterpret_cast<const volatile std::uint64_t*>(stack.base()) == 0;
+}
+
+stack_hit stack_store::find(std::uintptr_t address) const noexcept {
+    for (unsigned log2_size = log2_min; log2_size <= log2_max; ++log2_size) {
+        const arena& a = arenas_[log2_size - log2_min];
+        const std::uintptr_t base = a.base.load(std::memory_order_acquire);
+        if (base == 0 || address < base || address - base >= (a.count << log2_size)) continue;
+        const std::uintptr_t start = address & ~((std::uintptr_t{1} << log2_size) - 1);
+        return {stack_ref(start, log2_size), address - start < guard_size(log2_size)};
+    }
+    return {};
+}
+
+void*& stack_store::tag_of(stack_ref stack) noexcept {
+    arena& a = arena_of(stack.log2_size());
+    return a.tags[slot_of(a, stack)];
+}
+
+void stack_store::release(void (*drop_tag)(void*) noexcept) noexcept {
+    for (unsigned log2_size = log2_min; log2_size <= log2_max; ++log2_size) {
+        arena& a = arena_of(log2_size);
+        const std::uintptr_t base = a.base.exchange(0);
+        if (base == 0) continue;
+        if constexpr (tsan_build) {
+            for (std::size_t slot = 0; slot != a.fresh; ++slot) {
+                drop_tag(a.tags[slot]);
+            }
+            release_pages(a.tags, table_bytes(a.count, sizeof(void*)));
+        }
+        release_pages(a.next, table_bytes(a.count, sizeof(*a.next)));
+        release_pages(reinterpret_cast<void*>(base), a.count << log2_size);
+        a.next = nullptr;
+        a.tags = nullptr;
+        a.count = a.fresh = a.free_count = 0;
+        a.free = no_slot;
+    }
+}
+
+}  // namespace weft::detail

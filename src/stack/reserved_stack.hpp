@@ -1,0 +1,117 @@
+// Reserved stacks: fixed slots of address space, committed by touch.
+//
+// One arena for each power-of-two size, a single mapping without swap reservation:
+//
+//     | guard | ........ slot 0 ....... | guard | ........ slot 1 ....... | ...
+//     ^ base                        top ^
+//
+// The kernel puts pages where a coroutine has been, and nowhere else: a million slots of 256 KiB are 256 GiB
+// of addresses and as much memory as was touched. Guards are markers inside the mapping
+// (MADV_GUARD_INSTALL), so they do not split it; mmap and mprotect for each stack fail at 32,742 of them,
+// vm.max_map_count being 65,530. Where the kernel lacks markers, or the memory is locked, the low
+// end of a slot is left alone and its lowest word must read 0: checked when a coroutine ends or parks
+// (`canary_intact`), never written, for a write would commit the page.
+//
+// Ownership: take() to give() the caller's. A slot is never unmapped before release().
+#pragma once
+
+#include "os/memory.hpp"
+#include "os/ranked_lock.hpp"
+
+#include <atomic>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace weft::detail {
+
+/// One stack: its lowest address and, in the low bits, log2 of its size. Null: none.
+class stack_ref {
+public:
+    constexpr stack_ref() noexcept = default;
+    stack_ref(std::uintptr_t base, unsigned log2_size) noexcept : word_(base | log2_size) {}
+
+    [[nodiscard]] explicit operator bool() const noexcept { return word_ != 0; }
+    [[nodiscard]] unsigned log2_size() const noexcept { return word_ & 63; }
+    [[nodiscard]] std::size_t size() const noexcept { return std::size_t{1} << log2_size(); }
+    [[nodiscard]] std::byte* base() const noexcept {
+        return reinterpret_cast<std::byte*>(word_ & ~std::uintptr_t{63});
+    }
+
+    /// Where the first frame goes. Coloured: if all stacks began at the same offset in their pages, the
+    /// hot ends of all parked coroutines would compete for the same few cache sets.
+    [[nodiscard]] std::byte* top() const noexcept {
+        const std::uintptr_t index = word_ >> log2_size();
+        return base() + size() - (index % 32) * 64;
+    }
+
+    friend bool operator==(stack_ref, stack_ref) noexcept = default;
+
+private:
+    std::uintptr_t word_ = 0;
+};
+
+/// What a faulting address says of a stack.
+struct stack_hit {
+    stack_ref stack;
+    bool in_guard = false;
+};
+
+class stack_store {
+public:
+    static constexpr unsigned log2_min = 14;  // 16 KiB
+    static constexpr unsigned log2_max = 34;
+
+    /// Before the first take(). `canary`: behave as on a kernel without guard markers.
+    void configure(bool canary) noexcept;
+
+    /// Null when address space or memory ends. Any thread.
+    [[nodiscard]] stack_ref take(unsigned log2_size) noexcept;
+    void give(stack_ref stack) noexcept;
+
+    /// How much of the low end of a slot is guard.
+    [[nodiscard]] static std::size_t guard_size(unsigned log2_size) noexcept;
+    [[nodiscard]] bool has_guards() const noexcept {
+        return !canary_.load(std::memory_order_relaxed);
+    }
+
+    /// Whether the stack has not run over, as far as its lowest word tells.
+    [[nodiscard]] bool canary_intact(stack_ref stack) const noexcept;
+
+    /// The slot that holds `address`. Safe in a signal handler.
+    [[nodiscard]] stack_hit find(std::uintptr_t address) const noexcept;
+
+    /// A word that stays with the slot: the sanitizer's fiber. ThreadSanitizer builds only.
+    [[nodiscard]] void*& tag_of(stack_ref stack) noexcept;
+
+    /// Gives all address space back, and each tag to `drop_tag`. No stack is in use.
+    void release(void (*drop_tag)(void*) noexcept) noexcept;
+
+    [[nodiscard]] std::uint64_t bytes_in_use() const noexcept {
+        return in_use_.load(std::memory_order_relaxed);
+    }
+
+private:
+    static constexpr std::uint32_t no_slot = UINT32_MAX;
+
+    struct arena {
+        std::atomic<std::uintptr_t> base{0};
+        std::size_t count = 0;           // Slots of the mapping.
+        std::size_t fresh = 0;           // Slots from here on were never used.
+        std::uint32_t* next = nullptr;   // Free list through slot numbers: the slots stay untouched.
+        std::uint32_t free = no_slot;
+        std::size_t free_count = 0;
+        void** tags = nullptr;           // ThreadSanitizer builds only.
+    };
+
+    [[nodiscard]] bool reserve(arena& a, unsigned log2_size) noexcept;
+    [[nodiscard]] static std::uint32_t slot_of(const arena& a, stack_ref stack) noexcept;
+    arena& arena_of(unsigned log2_size) noexcept { return arenas_[log2_size - log2_min]; }
+
+    ranked_lock lock_{lock_rank::stacks};
+    std::array<arena, log2_max - log2_min + 1> arenas_{};
+    std::atomic<bool> canary_{false};
+    std::atomic<std::uint64_t> in_use_{0};
+};
+
+}  // namespace weft::detail

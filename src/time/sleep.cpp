@@ -1,0 +1,31 @@
+// Sleeping, and the clock.
+#include <weft/go.hpp>
+#include <weft/time.hpp>
+
+#include "sched/cancel.hpp"
+#include "sched/machine.hpp"
+#include "sched/simulation.hpp"
+#include "sched/wait.hpp"
+
+namespace weft {
+
+static_assert(std::is_same_v<clock::duration, std::chrono::nanoseconds>);
+
+clock::time_point clock::now() noexcept {
+    return time_point(std::chrono::nanoseconds(detail::now_ns()));
+}
+
+namespace detail {
+
+void sleep_until(clock::time_point when) {
+    const std::int64_t deadline = when.time_since_epoch().count();
+    if (deadline <= now_ns()) {
+        weft::yield();  // A cancellation point, and fair to the others.
+        return;
+    }
+    waiting wait(cancellation::honoured, wait_kind::sleep);
+    if (wait.finish(deadline) == wake_reason::cancelled) throw_cancelled(*this_coroutine());
+}
+
+}  // namespace detail
+}  // namespace weft
