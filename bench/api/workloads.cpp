@@ -198,8 +198,8 @@ int main(int argc, char** argv) {
     if (argc > 2) count = parse_count(argv[2]);
 
     if (count != 0) {
-        if (workload == "s1") return weft::run(yielding);
-        if (workload == "s2") return weft::run(spawning);
+        if (workload == "s1") return weft::run([] { yielding(); });
+        if (workload == "s2") return weft::run([] { spawning(); });
         if (workload == "s4") return weft::run([] { ring().run(); });
         if (workload == "s6") return weft::run([&] { parking_lot(count).run(); });
         if (workload == "s7") return weft::run([&] { dormitory(count).run(); });

@@ -36,8 +36,8 @@ def run_program(command, processors, timeout):
         words = line.split()
         if len(words) == 4 and words[0] == "RESULT":
             results[words[1]] = float(words[2])
-    last_words = err.strip().splitlines()[-1:]
-    said = f": {last_words[0]}" if last_words else ""
+    words = err.strip().splitlines()[:1]
+    said = f": {words[0]}" if words else ""
     if child.returncode < 0:
         return {}, f"killed by {signal.Signals(-child.returncode).name}{said}"
     if child.returncode > 0:

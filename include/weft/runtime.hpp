@@ -134,17 +134,18 @@ int run(F&& main, const options& opts = {},
     using result = std::invoke_result_t<call&>;
     static_assert(std::is_void_v<result> || std::convertible_to<result, int>,
                   "weft::run: main returns int or nothing");
+    call* const callee = std::addressof(main);  // Through one more pointer: it may be a function's.
     return detail::run_main(
         opts,
         [](void* argument) -> int {
             if constexpr (std::is_void_v<result>) {
-                (*static_cast<call*>(argument))();
+                (**static_cast<call* const*>(argument))();
                 return 0;
             } else {
-                return (*static_cast<call*>(argument))();
+                return (**static_cast<call* const*>(argument))();
             }
         },
-        const_cast<void*>(static_cast<const void*>(std::addressof(main))), where);
+        const_cast<call**>(&callee), where);
 }
 
 /// The runtime as an object, for programs that have a main loop of their own. One at a time in a

@@ -50,9 +50,11 @@ template <class F>
 void simulate(std::uint64_t seed, F&& f,
               call_site where = call_site::current()) {
     using call = std::remove_reference_t<F>;
+    call* const callee = std::addressof(f);
     detail::simulate_main(
-        seed, [](void* argument) { static_cast<void>((*static_cast<call*>(argument))()); },
-        const_cast<void*>(static_cast<const void*>(std::addressof(f))), where);
+        seed,
+        [](void* argument) { static_cast<void>((**static_cast<call* const*>(argument))()); },
+        const_cast<call**>(&callee), where);
 }
 
 /// simulate() with the seeds 1 to `runs`. Throws `failure` at the first that throws.

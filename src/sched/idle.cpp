@@ -138,7 +138,7 @@ std::int64_t plan_sleep_locked(machine& m, bool suspicious) noexcept {
 bool everything_sleeps_locked() noexcept {
     return sched.idle_count.load(std::memory_order_relaxed) == sched.processor_count &&
            sched.spinning.load(std::memory_order_relaxed) == 0 &&
-           sched.blocked_machines.load(std::memory_order_relaxed) == 0;
+           sched.blocked_machines.load(std::memory_order_relaxed) == 0 && earliest_timer() == never;
 }
 
 }  // namespace
@@ -260,7 +260,7 @@ bool sleep_machine(machine& m) noexcept {
             }
             if (sched.stopping.load(std::memory_order_relaxed)) return false;
             until = plan_sleep_locked(m, suspicious);
-            if (until == never && sched.detects_deadlock && everything_sleeps_locked()) {
+            if (!suspicious && sched.detects_deadlock && everything_sleeps_locked()) {
                 m.p = pop_idle_locked(nullptr);
             } else {
                 m.idle = true;

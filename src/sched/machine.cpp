@@ -89,7 +89,17 @@ void adopt_this_thread(machine& m) noexcept {
     WEFT_CHECK(m.p.get() != nullptr);
 }
 
-void release_this_thread(machine& m) noexcept { unbind_from_thread(m); }
+void release_this_thread(machine& m) noexcept {
+    unbind_from_thread(m);
+    const std::lock_guard hold(sched.idle_lock);
+    sched.idle_machines.remove(m);
+    for (machine** at = &sched.all_machines; *at != nullptr; at = &(*at)->all_link) {
+        if (*at != &m) continue;
+        *at = m.all_link;
+        break;
+    }
+    sched.machine_count.fetch_sub(1, std::memory_order_relaxed);
+}
 
 void run_machine(machine& m) noexcept {
     if (sched.opts.pin) pin_this_thread(m.p->index);
