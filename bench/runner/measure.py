@@ -19,7 +19,7 @@ def environment(processors):
 
 def run_program(command, processors, timeout):
     """Runs one program. Returns its results by metric, and what went wrong or None."""
-    # A session of its own, so that a timeout ends the children of coldstart too.
+    # A process group of its own, so that a timeout ends the children of coldstart too.
     with subprocess.Popen(command, env=environment(processors), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, errors="replace",
                           start_new_session=True) as child:

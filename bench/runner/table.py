@@ -19,7 +19,8 @@ def cell(stats, ratio, failures):
         if stats["rounds"] > 1:
             words.append(f'({number(stats["min"])}..{number(stats["max"])})')
         if ratio is not None:
-            words.append(f"{number(ratio)}x")
+            digits = 0 if ratio >= 9.95 else 1 if ratio >= 1.95 else 2
+            words.append(f"{ratio:.{digits}f}x")
     if failures:
         words.append(f"{len(failures)} failed")
     return " ".join(words)

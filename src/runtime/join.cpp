@@ -91,8 +91,7 @@ void rethrow_outcome(coroutine& c) {
 
 void release_joined(coroutine& c, bool result_taken) noexcept {
     if (!result_taken && c.flags.result == outcome::value) drop_result(c);
-    const foreign_visit visit;
-    give_descriptor(c);
+    give_descriptor(c);  // The pool outlives the runtime: a handle may be the last to let go.
 }
 
 void detach(coroutine& c) noexcept {

@@ -3,6 +3,7 @@
 #include "arch/cpu.hpp"
 #include "sched/idle.hpp"
 #include "sched/park.hpp"
+#include "sched/pick.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 
@@ -10,9 +11,6 @@
 
 namespace weft::detail {
 namespace {
-
-// `next` comes first, but not for ever: after so many in a row the ring has its turn.
-constexpr unsigned next_streak_max = tiny_limits ? 4 : 64;
 
 constexpr unsigned steal_rounds = 4;
 
@@ -114,31 +112,13 @@ coroutine* find_simulated(simulation& sim, processor& p) noexcept {
 
 }  // namespace
 
-coroutine* take_own(processor& p) noexcept {
-    if (p.next_streak < next_streak_max) {
-        if (coroutine* const c = p.next.take()) {
-            p.next_streak = p.next_streak + 1;
-            return c;
-        }
-    }
-    p.next_streak = 0;
-    if (coroutine* const c = p.ring.pop()) return c;
-    return p.next.take();
-}
-
-void push_ring(processor& p, coroutine& c) noexcept {
-    while (!p.ring.push(c)) {
+void spill_ring(processor& p, coroutine& c) noexcept {
+    do {
         std::array<coroutine*, run_queue::half> spilled;
         if (const std::size_t n = p.ring.spill(spilled); n != 0) {
             sched.global.push(std::span(spilled.data(), n));
         }
-    }
-}
-
-bool needs_scheduler(machine& m, processor& p) noexcept {
-    return !p.incoming.empty() || m.locked.get() != nullptr ||
-           m.block->preempt.load(std::memory_order_relaxed) != 0 ||
-           sched.sim.load(std::memory_order_relaxed) != nullptr;
+    } while (!p.ring.push(c));
 }
 
 std::size_t run_timers(processor& p) noexcept {

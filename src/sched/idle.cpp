@@ -12,6 +12,12 @@ namespace weft::detail {
 
 namespace {
 
+// With this many timers pending, those due within `timer_window` of each other share a wake-up: a sleep with a
+// timeout costs 10 us of CPU in a virtual machine (the timer is programmed by an exit), many times the work
+// that a timer usually brings. With fewer, every timer is as exact as the kernel's.
+constexpr std::size_t timers_many = 64;
+constexpr std::int64_t timer_window = 60'000;
+
 constexpr std::int64_t watch_least = 50'000;
 constexpr std::int64_t watch_most = 10'000'000;
 
@@ -70,6 +76,14 @@ std::int64_t earliest_timer() noexcept {
     return earliest;
 }
 
+bool many_timers() noexcept {
+    std::size_t count = 0;
+    for (const processor* p : sched.all_processors()) {
+        count += p->timer_count.load(std::memory_order_relaxed);
+    }
+    return count >= timers_many;
+}
+
 // ------------------------------------------------------------------------------------------------------
 
 bool has_work(const processor& p) noexcept { return !p.ring.empty() || !p.incoming.empty(); }
@@ -81,7 +95,7 @@ bool work_visible() noexcept {
         if (has_work(*p)) return true;
     }
     const std::int64_t earliest = earliest_timer();
-    return earliest != never && earliest <= now_ns();
+    return earliest != never && !many_timers() && earliest <= now_ns();
 }
 
 void wake(machine& m, processor* p, coroutine* c) noexcept {
@@ -120,6 +134,7 @@ std::int64_t plan_sleep_locked(machine& m, bool suspicious) noexcept {
 
     const bool others_run = idle < sched.processor_count;
     std::int64_t until = earliest_timer();
+    if (until != never && many_timers()) until = std::max(until, sched.last_timer_wake + timer_window);
     if (others_run) {
         // Woken for nothing once more, it seems: watch more rarely.
         sched.watch_interval = std::min(sched.watch_interval * 2, watch_most);
@@ -133,6 +148,28 @@ std::int64_t plan_sleep_locked(machine& m, bool suspicious) noexcept {
     sched.wakes_at.store(until, std::memory_order_relaxed);
     sched.watching.store(others_run, std::memory_order_relaxed);
     return until;
+}
+
+void await_note(machine& m) noexcept {
+    while (m.note.load(std::memory_order_acquire) == 0) futex_wait(m.note, 0, never);
+}
+
+// The time for which `m` was the keeper has come. It takes an idle processor, if there is one. False: somebody
+// has taken it off the list just now, and its note is on the way.
+bool leave_idle_list(machine& m) noexcept {
+    const std::lock_guard hold(sched.idle_lock);
+    if (!m.idle) return false;
+    m.idle = false;
+    sched.idle_machines.remove(m);
+    if (sched.keeper == &m) dismiss_keeper_locked();
+    sched.last_timer_wake = now_ns();
+    if (sched.stopping.load(std::memory_order_relaxed)) return true;
+    if (processor* const p = pop_idle_locked(nullptr)) {
+        m.p = p;
+        m.spinning = true;
+        sched.spinning.fetch_add(1, std::memory_order_seq_cst);
+    }
+    return true;
 }
 
 bool everything_sleeps_locked() noexcept {
@@ -277,26 +314,17 @@ bool sleep_machine(machine& m) noexcept {
         while (m.note.load(std::memory_order_acquire) == 0 && in_time) {
             in_time = futex_wait(m.note, 0, until);
         }
-        if (m.note.load(std::memory_order_acquire) != 0) return take_assignment(m);
-
-        const std::lock_guard hold(sched.idle_lock);
-        suspicious = false;
-        if (!m.idle) continue;  // Somebody took us off the list just now: the note is on its way.
-        m.idle = false;
-        sched.idle_machines.remove(m);
-        if (sched.keeper == &m) dismiss_keeper_locked();
-        if (sched.stopping.load(std::memory_order_relaxed)) return false;
-        if (processor* const p = pop_idle_locked(nullptr)) {
-            m.p = p;
-            m.spinning = true;
-            sched.spinning.fetch_add(1, std::memory_order_seq_cst);
-            return true;
+        if (in_time || !leave_idle_list(m)) {
+            await_note(m);
+            return take_assignment(m);
         }
+        suspicious = false;
+        if (m.p.get() != nullptr) return true;
     }
 }
 
 bool sleep_locked(machine& m) noexcept {
-    while (m.note.load(std::memory_order_acquire) == 0) futex_wait(m.note, 0, never);
+    await_note(m);
     return take_assignment(m);
 }
 

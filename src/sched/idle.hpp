@@ -32,9 +32,6 @@
 
 namespace weft::detail {
 
-/// Every so many dispatches a processor looks at the global queue and its timers first.
-inline constexpr unsigned fairness_ticks = 61;
-
 /// Wakes a machine to look for work, if a processor is idle and nobody looks already. Any thread that has a
 /// processor or a foreign_visit.
 void wake_one() noexcept;
@@ -66,12 +63,6 @@ void stop_spinning(machine& m) noexcept;
 /// A look at the queues that belong to everybody; what the scheduler stack does between coroutines.
 [[nodiscard]] coroutine* find_work(machine& m) noexcept;
 
-/// `next`, then the ring; with a limit to how often `next` comes first. Owner only.
-[[nodiscard]] coroutine* take_own(processor& p) noexcept;
-
-/// Appends to the ring, spilling to the global queue. Owner only.
-void push_ring(processor& p, coroutine& c) noexcept;
-
 /// Before another coroutine runs on `p`: timers that were added since the last time may need a keeper.
 void keep_timers(processor& p) noexcept;
 
@@ -80,12 +71,6 @@ void start_machine(processor& p) noexcept;
 
 /// Sets `stopping` and wakes every machine to see it.
 void wake_all_to_stop() noexcept;
-
-/// Queues a coroutine that has just left `m`.
-void requeue(machine& m, coroutine& c) noexcept;
-
-/// Whether something waits that only the scheduler stack can see to.
-[[nodiscard]] bool needs_scheduler(machine& m, processor& p) noexcept;
 
 /// Fires the timers of `p` that are due. Returns how many.
 std::size_t run_timers(processor& p) noexcept;

@@ -45,9 +45,10 @@ struct alignas(cache_line) processor {
     alignas(cache_line) inbox incoming;  // Any thread.
     run_queue ring;
 
-    // The time layer's. `earliest_deadline` is published under the heap's lock and read by anyone.
+    // The time layer's. What follows the pointer is published under the heap's lock and read by anyone.
     alignas(cache_line) void* timers = nullptr;
     std::atomic<std::int64_t> earliest_deadline{never};
+    std::atomic<std::size_t> timer_count{0};
 
     relaxed<bool> new_deadline{false};  // One earlier than any machine wakes for was added.
 

@@ -76,7 +76,10 @@ public:
     /// A snapshot, out of date by the time it is returned. Exact when called by the owner while no
     /// thief is at work.
     [[nodiscard]] std::size_t size() const noexcept;
-    [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+    [[nodiscard]] bool empty() const noexcept {
+        const index head = head_.load(std::memory_order_acquire);
+        return tail_.load(std::memory_order_acquire) == head;
+    }
 
 private:
     // 64 bits wide so that they never wrap: a thief may sleep for hours between reading head_ and

@@ -181,6 +181,7 @@ void stop_scheduler() noexcept {
     sched.processors = nullptr;
     sched.processor_count = 0;
     sched.sim.store(nullptr);
+    sched.global.release();
     sched.stacks.release(&delete_tsan_fiber);
     sched.coroutines.release();
     sched.extras.release();

@@ -76,7 +76,8 @@ struct scheduler {
     intrusive_stack<machine, &machine::idle_link> idle_machines;        // Under idle_lock.
     machine* all_machines = nullptr;                                    // Under idle_lock.
     machine* keeper = nullptr;                                          // Under idle_lock.
-    std::int64_t watch_interval = 50'000;                                    // Under idle_lock.
+    std::int64_t watch_interval = 0;                                    // Under idle_lock.
+    std::int64_t last_timer_wake = 0;                                   // Under idle_lock.
     std::atomic<unsigned> machine_count{0};
     std::atomic<unsigned> blocked_machines{0};                          // Inside blocking().
     alignas(cache_line) std::atomic<unsigned> idle_count{0};

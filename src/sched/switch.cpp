@@ -7,6 +7,7 @@
 #include "sched/extras.hpp"
 #include "sched/idle.hpp"
 #include "sched/park.hpp"
+#include "sched/pick.hpp"
 #include "sched/processor.hpp"
 #include "sched/scheduler.hpp"
 
@@ -151,6 +152,13 @@ void announce_scheduler(void** fake_stack, const machine& m) noexcept {
     finish_switch(*this_machine(), from);
 }
 
+// Whether there is nothing to yield to; the timers get their look all the same.
+[[gnu::noinline]] bool yields_to_nobody(machine& m, processor& p) noexcept {
+    if (p.next.peek() != nullptr || !sched.global.empty() || needs_scheduler(m, p)) return false;
+    p.tick.add();
+    return p.earliest_deadline.load(std::memory_order_relaxed) == never || run_timers(p) == 0;
+}
+
 // Leaves the stack of a coroutine that has ended.
 [[noreturn]] void leave_for_good(machine& m, stack_ref stack, coroutine* next) noexcept {
     m.dead_stack = stack;
@@ -201,18 +209,9 @@ void coroutine_main(raw_arrival raw) {
 
 }  // namespace
 
-coroutine* pick_local(machine& m, processor& p) noexcept {
-    p.tick.add();
-    if (p.tick.read() % fairness_ticks == 0 || needs_scheduler(m, p)) [[unlikely]] return nullptr;
-    coroutine* const c = take_own(p);
-    if (c != nullptr && (c->traits & trait_locked) != 0) [[unlikely]] {
-        m.handover = c;  // Only the scheduler stack can give the processor to another machine.
-        return nullptr;
-    }
-    return c;
-}
-
-void switch_away(machine& m, coroutine& self) noexcept {
+// Leaves `self`, whose state is parking, for whatever is next. Returns when it runs again, maybe on another
+// machine.
+[[gnu::always_inline]] static inline void switch_away(machine& m, coroutine& self) noexcept {
     void* fake_stack = nullptr;
     for (;;) {
         coroutine* const next = pick_local(m, *m.p);
@@ -235,6 +234,29 @@ void switch_to_scheduler(machine& m, coroutine& self) noexcept {
     announce_scheduler(&fake_stack, m);
     const arrival from = jump(m.scheduler_context, &self);
     arrive(from, fake_stack);
+}
+
+void park(coroutine& self) noexcept {
+    machine& m = *this_machine();
+    m.p->parks.add();
+    switch_away(m, self);
+}
+
+void park_current() noexcept {
+    coroutine& self = current_coroutine();
+    prepare_park(self);
+    machine& m = *this_machine();
+    m.p->parks.add();
+    switch_away(m, self);
+}
+
+void yield_current(coroutine& self) noexcept {
+    machine& m = *this_machine();
+    processor& p = *m.p;
+    if (p.ring.empty() && yields_to_nobody(m, p)) return;
+    // Nobody else may touch the state of a coroutine that has ready_pending set already.
+    self.state.store(co_state::parking_ready, std::memory_order_relaxed);
+    switch_away(m, self);
 }
 
 bool run_coroutine(machine& m, coroutine& c) noexcept {

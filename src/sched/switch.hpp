@@ -13,20 +13,14 @@
 
 namespace weft::detail {
 
-/// Leaves `self`, whose state is parking, for whatever is next. Returns when it runs again, maybe on another
-/// machine.
-void switch_away(machine& m, coroutine& self) noexcept;
-
-/// The same by way of the scheduler stack; also without a processor.
+/// Leaves `self`, whose state is parking, by way of the scheduler stack; also without a processor. park() and
+/// yield_current() (park.hpp, and in switch.cpp for the sake of their frames) go straight to the next coroutine
+/// where they can.
 void switch_to_scheduler(machine& m, coroutine& self) noexcept;
 
 /// From the scheduler stack: runs `c` and whatever it hands over to. Returns when somebody comes back here.
 /// False: `c` was claimed and did not run.
 bool run_coroutine(machine& m, coroutine& c) noexcept;
-
-/// The next coroutine out of the processor's own queues, or null when a look further is due. It still
-/// has to be entered.
-[[nodiscard]] coroutine* pick_local(machine& m, processor& p) noexcept;
 
 /// Runs the closure, and sees to what it throws. In run_task.cpp.
 void run_task(coroutine& self) noexcept;

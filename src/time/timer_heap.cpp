@@ -30,6 +30,7 @@ const timer_source heap_timers{
 void timer_heap::add(processor& p, std::int64_t when, const timer_event& event) {
     const std::lock_guard hold(lock_);
     push({when, event});
+    p.timer_count.store(entries_.size(), std::memory_order_relaxed);
     if (when < p.earliest_deadline.load(std::memory_order_relaxed)) {
         p.earliest_deadline.store(when, std::memory_order_relaxed);
         if (when < sched.wakes_at.load(std::memory_order_relaxed)) p.new_deadline = true;
@@ -70,6 +71,7 @@ std::size_t timer_heap::size() noexcept {
 void timer_heap::publish(processor& p) noexcept {
     p.earliest_deadline.store(entries_.empty() ? never : entries_.front().when,
                               std::memory_order_relaxed);
+    p.timer_count.store(entries_.size(), std::memory_order_relaxed);
 }
 
 void timer_heap::push(const entry& e) {

@@ -1,0 +1,183 @@
+// Edge *claim*: a claimed coroutine never runs while it is held, and is never lost.
+//
+// Coroutines in rings park and are made ready all the time, while claimers walk over them and hold whom they
+// get. A coroutine counts whenever it runs; while it is held its count must stand still. That every ring comes
+// to its end shows that nobody was lost. (ThreadSanitizer can't judge the edge *parked*: it sees the
+// store of `parked` on the stack of whoever runs next. So the count is atomic.)
+#include "base/random.hpp"
+#include "base/stress.hpp"
+#include "os/fence.hpp"
+#include "sched/claim.hpp"
+#include "sched/machine.hpp"
+#include "sched/token_box.hpp"
+#include "support/watchdog.hpp"
+
+#include <weft/weft.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <latch>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace weft::detail {
+namespace {
+
+struct member {
+    token_box box;
+    token_box end;
+    std::atomic<coroutine*> self{nullptr};
+    alignas(64) std::atomic<std::uint64_t> steps{0};
+
+    void count() noexcept { steps.store(steps.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+};
+
+class ClaimStress : public ::testing::TestWithParam<unsigned> {
+protected:
+    static constexpr std::size_t ring = 8;
+
+    // Nobody ends while there are claimers: a descriptor must not serve another coroutine meanwhile.
+    void go_round(std::size_t i, std::uint64_t rounds) {
+        member& me = members[i];
+        member& next = members[i / ring * ring + (i + 1) % ring];
+        me.self.store(this_coroutine());
+        for (std::uint64_t n = 0; n != rounds; ++n) {
+            me.box.take();
+            me.count();
+            next.box.give();
+            me.count();
+        }
+        arrived.count_down();
+        me.end.take();
+    }
+
+    // Claims at random until told to stop; several at once, behind one fence, as a collector would.
+    void claim(std::uint64_t seed) {
+        struct one {
+            member* of;
+            coroutine* c;
+        };
+        random_source random(seed);
+        std::vector<one> asked;
+        while (!over.load(std::memory_order_relaxed)) {
+            asked.clear();
+            for (std::uint32_t n = 1 + random.below(4); n != 0; --n) {
+                member& m = members[random.below(static_cast<std::uint32_t>(members.size()))];
+                coroutine* const c = m.self.load();
+                if (c != nullptr && request_claim(*c)) asked.push_back({&m, c});
+            }
+            heavy_fence();
+            for (const auto& [m, c] : asked) {
+                if (!confirm_claim(*c)) continue;
+                const std::uint64_t before = m->steps.load();
+                for (std::uint32_t n = random.below(200); n != 0; --n) {
+                    std::atomic_signal_fence(std::memory_order_seq_cst);
+                }
+                if (random.below(16) == 0) std::this_thread::yield();
+                if (m->steps.load() != before) moved.fetch_add(1);
+                held.fetch_add(1, std::memory_order_relaxed);
+                release_claim(*c);
+            }
+            if (asked.empty()) std::this_thread::yield();
+        }
+    }
+
+    std::vector<member> members{2 * ring};
+    std::latch arrived{2 * ring};
+    std::atomic<bool> over{false};
+    std::atomic<std::uint64_t> held{0};
+    std::atomic<std::uint64_t> moved{0};
+};
+
+TEST_P(ClaimStress, AClaimedCoroutineStandsStillAndIsNeverLost) {
+    const std::uint64_t seed = stress_seed();
+    const std::uint64_t rounds = stress_rounds(20'000);
+    const test::watchdog dog(stress_seconds());
+    std::vector<std::thread> claimers;
+    {
+        runtime up({.processors = GetParam()});
+        for (std::size_t i = 0; i != members.size(); ++i) {
+            static_cast<void>(up.submit([this, i, rounds] { go_round(i, rounds); }));
+        }
+        for (std::size_t i = 0; i != members.size(); i += 4) members[i].box.give();
+        for (std::uint64_t n = 0; n != 2; ++n) {
+            claimers.emplace_back([this, seed, n] { claim(seed + n); });
+        }
+        arrived.wait();
+        over.store(true);
+        for (auto& claimer : claimers) claimer.join();
+        for (member& m : members) m.end.give();
+    }
+    EXPECT_EQ(moved.load(), 0u) << "ran while it was held";
+    EXPECT_GT(held.load(), 0u) << "nobody was ever held; the test showed nothing";
+}
+
+INSTANTIATE_TEST_SUITE_P(Processors, ClaimStress, ::testing::Values(1u, 2u, 8u),
+                         ::testing::PrintToStringParamName());
+
+TEST(Claim, ACoroutineThatRunsIsNotClaimed) {
+    run([] {
+        coroutine& self = *this_coroutine();
+        EXPECT_FALSE(request_claim(self));
+        EXPECT_EQ(self.claim.load(), claim_state::none);
+    });
+}
+
+TEST(Claim, OneThatParksIsClaimedOnceAndQueuedAgainAfterIt) {
+    run(
+        [] {
+            member m;
+            bool ran = false;
+            scope children;
+            children.go([&] {
+                m.self.store(this_coroutine());
+                m.box.take();
+                ran = true;
+            });
+            while (m.self.load() == nullptr || m.self.load()->state.load() != co_state::parked) yield();
+            coroutine& c = *m.self.load();
+
+            ASSERT_TRUE(request_claim(c));
+            EXPECT_FALSE(request_claim(c)) << "somebody is claiming it already";
+            heavy_fence();
+            ASSERT_TRUE(confirm_claim(c));
+            m.box.give();
+            for (int i = 0; i != 10; ++i) yield();
+            EXPECT_FALSE(ran);
+            EXPECT_EQ(c.claim.load(), claim_state::held_ready) << "its switch found the claim";
+            release_claim(c);
+            children.join();
+            EXPECT_TRUE(ran);
+        },
+        {.processors = 1});
+}
+
+TEST(Claim, ARequestIsSettledByWhoSwitchesIn) {
+    run(
+        [] {
+            member m;
+            scope children;
+            children.go([&] {
+                m.self.store(this_coroutine());
+                m.box.take();
+                m.end.take();
+            });
+            while (m.self.load() == nullptr || m.self.load()->state.load() != co_state::parked) yield();
+            coroutine& c = *m.self.load();
+
+            ASSERT_TRUE(request_claim(c));
+            m.box.give();
+            while (m.steps.load() == 0 && c.claim.load() != claim_state::none) yield();
+            EXPECT_FALSE(confirm_claim(c)) << "it has run meanwhile";
+            EXPECT_EQ(c.claim.load(), claim_state::none);
+            m.end.give();
+            children.join();
+        },
+        {.processors = 1});
+}
+
+}  // namespace
+}  // namespace weft::detail

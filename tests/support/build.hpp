@@ -1,0 +1,21 @@
+// What this build is, for tests that must ask for less of it.
+#pragma once
+
+namespace weft::test {
+
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool address_sanitizer = true;
+#else
+inline constexpr bool address_sanitizer = false;
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool thread_sanitizer = true;
+#else
+inline constexpr bool thread_sanitizer = false;
+#endif
+
+/// How much of a load this build can take in the time of a test.
+inline constexpr unsigned slowdown = thread_sanitizer ? 10 : address_sanitizer ? 4 : 1;
+
+}  // namespace weft::test
