@@ -1,7 +1,7 @@
 #include <weft/detail/thread_block.hpp>
 
 extern "C" {
-constinit thread_local weft::detail::thread_block weft_thread_block;
+[[gnu::used]] constinit thread_local weft::detail::thread_block weft_thread_block;
 }
 
 namespace weft::detail {

@@ -4,6 +4,7 @@
 #include "base/print.hpp"
 #include "os/thread.hpp"
 #include "runtime/reports.hpp"
+#include "sched/idle.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/wait.hpp"
 
@@ -27,13 +28,15 @@ std::string make_report() {
 
 }  // namespace
 
+std::string deadlock_report() { return report; }
+
 void throw_deadlock() { throw deadlock(report); }
 
 bool fire_deadlock_in_main() noexcept {
     coroutine* const main = sched.main.load();
-    if (main == nullptr) return false;
     report = make_report();
-    const ticket t = main->current_wait();
+    if (main == nullptr) return false;
+    const ticket t = main->current_cancellable();  // Only such a wait may throw.
     return t.who != nullptr && fire(t, wake_reason::deadlock);
 }
 
@@ -51,6 +54,7 @@ bool handle_deadlock() noexcept {
         }
         return false;
     }
+    if (anything_to_do()) return true;  // The last foreign thread left something behind as it went.
     if (sched.opts.on_deadlock == deadlock_action::throw_in_main && fire_deadlock_in_main()) return true;
 
     const std::string text = make_report();

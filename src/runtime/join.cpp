@@ -13,6 +13,7 @@
 #include "sched/extras.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
+#include "sched/switch.hpp"
 #include "sched/wait.hpp"
 
 #include <stdexcept>
@@ -31,9 +32,9 @@ void await_done(const coroutine& c) noexcept {
     for (backoff wait; !is_done(c);) wait.pause();
 }
 
-// False: cancelled, and nothing has happened.
-bool wait_for_end(coroutine& c, cancellation how) {
-    if (is_done(c)) return true;
+// Signalled: it has ended. Else cancelled, or deadlock, and nothing has happened.
+wake_reason wait_for_end(coroutine& c, cancellation how) {
+    if (is_done(c)) return wake_reason::signalled;
     waiting wait(how, wait_kind::join);
     const ticket mine = wait.ticket();
     std::uintptr_t seen = join_none;
@@ -41,21 +42,15 @@ bool wait_for_end(coroutine& c, cancellation how) {
                                         std::memory_order_acq_rel)) {
         wait.abandon();
         await_done(c);
-        return true;
+        return wake_reason::signalled;
     }
-    if (wait.finish() == wake_reason::signalled) return true;
+    const wake_reason why = wait.finish();
+    if (why == wake_reason::signalled) return why;
     // Cancelled. But the coroutine may have ended too, and be looking at our ticket.
     seen = reinterpret_cast<std::uintptr_t>(&mine);
-    if (c.join.compare_exchange_strong(seen, join_none, std::memory_order_acq_rel)) return false;
+    if (c.join.compare_exchange_strong(seen, join_none, std::memory_order_acq_rel)) return why;
     await_done(c);
-    return true;
-}
-
-// Neither result nor exception is wanted any more.
-void drop_result(coroutine& c) noexcept {
-    if (c.flags.result == outcome::value && c.type->drop_result != nullptr) {
-        c.type->drop_result(c.frame_address());
-    }
+    return wake_reason::signalled;
 }
 
 }  // namespace
@@ -67,7 +62,8 @@ void join_wait(coroutine& c) {
         simulation_point();
         cancellation_point(*self);
     }
-    if (!wait_for_end(c, cancellation::honoured)) throw_cancelled(*self);
+    const wake_reason why = wait_for_end(c, cancellation::honoured);
+    if (why != wake_reason::signalled) throw_wait_ended(why);
 }
 
 void join_quietly(coroutine& c) noexcept {
@@ -90,7 +86,7 @@ void rethrow_outcome(coroutine& c) {
 }
 
 void release_joined(coroutine& c, bool result_taken) noexcept {
-    if (!result_taken && c.flags.result == outcome::value) drop_result(c);
+    if (!result_taken) drop_result(c);
     give_descriptor(c);  // The pool outlives the runtime: a handle may be the last to let go.
 }
 

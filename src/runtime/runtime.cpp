@@ -5,6 +5,7 @@
 #include "base/assert.hpp"
 #include "base/print.hpp"
 #include "os/clock.hpp"
+#include "os/fence.hpp"
 #include "os/signal.hpp"
 #include "os/thread.hpp"
 #include "runtime/config.hpp"
@@ -34,15 +35,20 @@ constexpr std::size_t main_stack = std::size_t{8} << 20;
 std::atomic<bool> claimed{false};
 
 // Everything that is plugged into the scheduler, and nothing that it knows by name.
-constexpr scheduler_hooks hooks_of_run{&heap_timers, &child_ended, [](coroutine& c) noexcept { report_uncaught(c); },
-                                       &handle_deadlock};
+constexpr scheduler_hooks hooks_of_run{
+    .timers = &heap_timers,
+    .scope_failure = &child_failed,
+    .scope_exit = &child_ended,
+    .uncaught = [](coroutine& c) noexcept { report_uncaught(c); },
+    .deadlock = &handle_deadlock,
+};
 
 void start(const options& given) {
     const environment env = read_environment();
     const options opts = effective_options(given, env);
+    start_scheduler(opts, env, hooks_of_run, effective_processors(opts, env), nullptr);
     install_fault_hook(&report_stack_overflow);
     set_evidence_hook(&report_current);
-    start_scheduler(opts, env, hooks_of_run, effective_processors(opts, env), nullptr);
     start_schedtrace();
 }
 
@@ -71,6 +77,7 @@ void main_body(main_run& run, std::int64_t grace_ns) {
     } catch (...) {
         run.error = std::current_exception();
     }
+    run.returned = true;
     const no_cancel to_the_end;
     cancel_all(&self);
     run.left_behind = !drain(1, after(grace_ns));
@@ -86,6 +93,17 @@ void main_body(main_run& run, std::int64_t grace_ns) {
     request_stop_scheduler();
 }
 
+// Not by way of a queue: a thief could take it, and main starts on this thread.
+void start_main(machine& here, const spawn_options& how, main_run& run, std::int64_t grace_ns) {
+    auto body = [&run, grace_ns] { main_body(run, grace_ns); };
+    using frame = task_frame<decltype(body), void>;
+    coroutine& c = begin_spawn(frame::type, &how, nullptr, spawn_mode::detached, run.where);
+    ::new (static_cast<void*>(static_cast<frame*>(frame_of(c))->call_bytes)) decltype(body)(body);
+    if (sched.sim.load() != nullptr) c.attention.fetch_or(attention_point);
+    c.state.store(co_state::runnable, std::memory_order_release);
+    here.handover = &c;
+}
+
 }  // namespace
 
 void claim_runtime(const char* who) {
@@ -99,6 +117,7 @@ void release_runtime() noexcept { claimed.store(false); }
 
 void cancel_all(const coroutine* except) noexcept {
     sched.draining.store(true, std::memory_order_seq_cst);
+    heavy_fence();  // Its pairs are the light ones of commit_spawn() and retire().
     sched.coroutines.for_each([&](coroutine& c) {
         if (&c != except && c.state.load(std::memory_order_seq_cst) != co_state::dead) {
             request_cancel(c, attention_cancel);
@@ -119,8 +138,6 @@ bool drain(std::uint64_t left, std::int64_t deadline) noexcept {
     }
     try {
         if (wait.finish(deadline) == wake_reason::signalled) return true;
-    } catch (const deadlock&) {
-        // Simulated: they wait where nothing can wake them.
     } catch (const std::bad_alloc&) {
         // No memory for the timer: as if the time had passed.
     }
@@ -136,8 +153,7 @@ void run_as_main(main_run& run, std::int64_t grace_ns) {
     how.stack_size = std::max(main_stack, sched.opts.stack_size);
     how.stack_size = std::min(how.stack_size, std::max(sched.opts.max_stack, std::size_t{1} << stack_store::log2_min));
     try {
-        spawn_task([&run, grace_ns] { main_body(run, grace_ns); }, &how, nullptr, spawn_mode::detached,
-                   run.where);
+        start_main(here, how, run, grace_ns);
     } catch (...) {
         request_stop_scheduler();
         release_this_thread(here);

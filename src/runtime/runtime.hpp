@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <string>
 
 namespace weft::detail {
 
@@ -16,6 +17,7 @@ struct main_run {
     call_site where;
     int value = 0;
     std::exception_ptr error;
+    bool returned = false;     // main itself is over; what follows is the shutdown.
     bool left_behind = false;  // Coroutines did not end in time.
 };
 
@@ -33,7 +35,9 @@ void cancel_all(const coroutine* except) noexcept;
 /// Waits until at most `left` coroutines are alive. False: the deadline has passed, or nothing can run.
 [[nodiscard]] bool drain(std::uint64_t left, std::int64_t deadline) noexcept;
 
-/// Makes main's wait throw weft::deadlock. False: it isn't in one. In deadlock.cpp.
+/// Makes the report, and main's wait throw weft::deadlock. False: it waits where nothing may throw. In
+/// deadlock.cpp.
 bool fire_deadlock_in_main() noexcept;
+[[nodiscard]] std::string deadlock_report();
 
 }  // namespace weft::detail

@@ -78,12 +78,12 @@ bool take_place_locked(scope_state& s) noexcept {
     return true;
 }
 
-// False: cancelled, with children left.
-bool wait_for_children(scope_state& s, cancellation how) {
+// Signalled: no child is left. Else cancelled, or deadlock.
+wake_reason wait_for_children(scope_state& s, cancellation how) {
     for (;;) {
         {
             const std::lock_guard hold(s.lock);
-            if (s.places_taken == 0) return true;
+            if (s.places_taken == 0) return wake_reason::signalled;
         }
         waiting wait(how, wait_kind::scope_join);
         scope_waiter me{wait.ticket()};
@@ -95,12 +95,13 @@ bool wait_for_children(scope_state& s, cancellation how) {
         }
         if (!waits) {
             wait.abandon();
-            return true;
+            return wake_reason::signalled;
         }
-        if (wait.finish() == wake_reason::signalled) continue;  // Children may have come since.
+        const wake_reason why = wait.finish();
+        if (why == wake_reason::signalled) continue;  // Children may have come since.
         const std::lock_guard hold(s.lock);
         s.joiners.remove(me);
-        return false;
+        return why;
     }
 }
 
@@ -124,12 +125,13 @@ void enter_scope(scope_core& scope) {
         wait.abandon();
         return;
     }
-    if (wait.finish() == wake_reason::signalled) return;  // The place was handed over.
+    const wake_reason why = wait.finish();
+    if (why == wake_reason::signalled) return;  // The place was handed over.
     {
         const std::lock_guard hold(s.lock);
         s.place_waiters.remove(me);
     }
-    throw_cancelled(*this_coroutine());
+    throw_wait_ended(why);
 }
 
 void leave_scope(scope_core& scope) noexcept { release_place(scope_state::of(scope)); }
@@ -141,19 +143,23 @@ void adopt_child(scope_core& scope, coroutine& child) noexcept {
     if (s.cancelled) child.attention.fetch_or(attention_cancel, std::memory_order_seq_cst);
 }
 
+void child_failed(coroutine& child) noexcept {
+    scope_state& s = scope_state::of(*child.scope);
+    {
+        const std::lock_guard hold(s.lock);
+        if (s.first_error) return;
+        s.first_error = peek_extras(child)->error;
+        s.cancelled = true;
+    }
+    cancel_children(s);  // This child's own place keeps the scope.
+}
+
 void child_ended(coroutine& child) noexcept {
     scope_state& s = scope_state::of(*child.scope);
-    bool failed = false;
     {
         const std::lock_guard hold(s.lock);
         unlink_child(s, child);
-        if (child.flags.result == outcome::exception && !s.first_error) {
-            s.first_error = peek_extras(child)->error;
-            failed = true;
-            s.cancelled = true;
-        }
     }
-    if (failed) cancel_children(s);  // Our place keeps the scope.
     release_place(s);
 }
 
@@ -183,16 +189,16 @@ void scope_core::join() {
             throw_cancelled(*self);
         }
     }
-    bool ended = false;
+    wake_reason why = wake_reason::none;
     try {
-        ended = wait_for_children(s, cancellation::honoured);
+        why = wait_for_children(s, cancellation::honoured);
     } catch (const cancelled&) {
         cancel();
         throw;
     }
-    if (!ended) {
+    if (why != wake_reason::signalled) {
         cancel();
-        throw_cancelled(*self);
+        throw_wait_ended(why);
     }
     std::exception_ptr error;
     {

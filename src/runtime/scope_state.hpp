@@ -45,7 +45,8 @@ void enter_scope(scope_core& scope);
 void leave_scope(scope_core& scope) noexcept;
 /// Links the child that took a place.
 void adopt_child(scope_core& scope, coroutine& child) noexcept;
-/// What the scheduler calls when a child has ended.
+/// What the scheduler calls when an exception has left a child, and when a child has ended.
+void child_failed(coroutine& child) noexcept;
 void child_ended(coroutine& child) noexcept;
 
 }  // namespace weft::detail

@@ -4,6 +4,7 @@
 #include "base/assert.hpp"
 #include "base/bits.hpp"
 #include "base/off_heap.hpp"
+#include "os/fence.hpp"
 #include "runtime/scope_state.hpp"
 #include "sched/cancel.hpp"
 #include "sched/idle.hpp"
@@ -51,25 +52,32 @@ void uncount_spawn() noexcept {
     if (sched.draining.load(std::memory_order_acquire)) note_finished();
 }
 
+// A foreign thread needs the runtime to stay for as long as it is here.
+void visit_if_foreign(std::optional<foreign_visit>& visit) {
+    if (this_machine() != nullptr) return;
+    visit.emplace();
+    if (!*visit) {
+        throw std::logic_error("weft: no runtime is up; start one with weft::run or weft::runtime");
+    }
+    if (sched.sim.load(std::memory_order_relaxed) != nullptr) {
+        throw std::logic_error("weft: a foreign thread can't spawn into a simulation");
+    }
+}
+
+void apply(const spawn_options& options, coroutine& c) {
+    if (!options.name.empty()) set_coroutine_name(c, options.name);
+    if (options.affinity >= 0 && static_cast<unsigned>(options.affinity) < sched.processor_count) {
+        c.affinity = static_cast<std::int16_t>(options.affinity);
+        c.traits = trait_affinity;
+    }
+}
+
 }  // namespace
 
 coroutine& begin_spawn(const task_type& type, const spawn_options* options, scope_core* scope,
                        spawn_mode mode, const call_site& where) {
-    const bool foreign = this_machine() == nullptr;
-    // Counted from here: stop waits for the count, so a foreign thread need not be in a visit for longer.
     std::optional<foreign_visit> visit;
-    if (foreign) {
-        visit.emplace();
-        if (!*visit) {
-            throw std::logic_error("weft: no runtime is up; start one with weft::run or weft::runtime");
-        }
-        if (sched.sim.load(std::memory_order_relaxed) != nullptr) {
-            throw std::logic_error("weft: a foreign thread can't spawn into a simulation");
-        }
-        if (sched.draining.load(std::memory_order_seq_cst)) {
-            throw std::logic_error("weft: the runtime is stopping; nothing can be spawned from outside");
-        }
-    }
+    visit_if_foreign(visit);
     const unsigned stack_log2 = stack_for(options);
     if (scope != nullptr) enter_scope(*scope);
 
@@ -92,25 +100,21 @@ coroutine& begin_spawn(const task_type& type, const spawn_options* options, scop
     c->uncaught_exceptions = 0;
     c->error_number = 0;
     c->scope = scope;
-    c->attention.store(sched.draining.load(std::memory_order_seq_cst) ? attention_cancel : 0u,
-                       std::memory_order_relaxed);
+    c->attention.store(0, std::memory_order_relaxed);
     c->join.store(mode == spawn_mode::detached ? join_detached : join_none,
                   std::memory_order_relaxed);
     count_spawn();
     try {
+        // Counted first and asked behind it: either stop waits for this one, or it is refused here.
+        if (visit && sched.draining.load(std::memory_order_seq_cst)) {
+            throw std::logic_error("weft: the runtime is stopping; nothing can be spawned from outside");
+        }
         if (type.size > inline_frame_size || type.align > inline_frame_align) {
             void* const frame = off_heap_allocate(type.size, type.align);
             std::memcpy(c->frame.data(), &frame, sizeof(frame));
             c->flags.big_frame = true;
         }
-        if (options != nullptr) {
-            if (!options->name.empty()) set_coroutine_name(*c, options->name);
-            if (options->affinity >= 0 &&
-                static_cast<unsigned>(options->affinity) < sched.processor_count) {
-                c->affinity = static_cast<std::int16_t>(options->affinity);
-                c->traits = trait_affinity;
-            }
-        }
+        if (options != nullptr) apply(*options, *c);
         inherit_locals(*c);
     } catch (...) {
         abandon_spawn(*c);
@@ -126,8 +130,12 @@ void commit_spawn(coroutine& c) noexcept {
     if (c.scope != nullptr) adopt_child(*c.scope, c);
     // release: who sees it runnable, through a queue or through the registry, sees all of it.
     c.state.store(co_state::runnable, std::memory_order_release);
-    // Shutdown walks the registry once: either it finds this one, or we see that it has begun.
-    if (sched.draining.load(std::memory_order_seq_cst)) request_cancel(c, attention_cancel);
+    // Shutdown walks the registry once: either it finds this one, or we see that it has begun (the pair of this
+    // fence is the heavy one in cancel_all).
+    light_fence();
+    if (sched.draining.load(std::memory_order_relaxed)) {
+        c.attention.fetch_or(attention_cancel, std::memory_order_seq_cst);
+    }
     enqueue(c);
     simulation_point();
 }

@@ -19,8 +19,12 @@ namespace {
 
 constexpr std::int64_t first_moment = 1'000'000'000;
 
-// Nothing is runnable and no timer pending. main either waits for something, or for the others to end.
-bool simulated_deadlock() noexcept { return fire_deadlock_in_main(); }
+// Nothing is runnable and no timer pending. If main waits where that may throw, it hears of it. Otherwise the
+// simulation ends here: nothing of it will ever run again.
+bool simulated_deadlock() noexcept {
+    if (!fire_deadlock_in_main()) request_stop_scheduler();
+    return true;
+}
 
 // Coroutines that nothing can end: their stacks are reused, not unwound.
 void abandon_all() noexcept {
@@ -58,17 +62,24 @@ void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument, cons
     opts.processors = 1;
     simulation sim(seed);
     sim.now_ns = first_moment;
-    scheduler_hooks hooks{&heap_timers, &child_ended,
-                          [](coroutine& c) noexcept { report_uncaught(c); }, &simulated_deadlock};
-    install_fault_hook(&report_stack_overflow);
+    constexpr scheduler_hooks hooks{
+        .timers = &heap_timers,
+        .scope_failure = &child_failed,
+        .scope_exit = &child_ended,
+        .uncaught = [](coroutine& c) noexcept { report_uncaught(c); },
+        .deadlock = &simulated_deadlock,
+    };
     start_scheduler(opts, env, hooks, 1, &sim);
+    install_fault_hook(&report_stack_overflow);
     try {
         const alternate_stack signal_stack;
         run_as_main(run, never);
     } catch (...) {
         run.error = std::current_exception();
     }
-    if (run.left_behind) abandon_all();
+    // A deadlock before main has returned is the test's failure; behind it, its leftovers are dropped.
+    if (!run.error && !run.returned) run.error = std::make_exception_ptr(deadlock(deadlock_report()));
+    if (live_coroutines() != 0) abandon_all();
     stop_scheduler();
     remove_fault_hook();
     if (run.error) std::rethrow_exception(std::move(run.error));

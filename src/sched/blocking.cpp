@@ -99,11 +99,12 @@ blocking_section::~blocking_section() {
     m.block->current.store(self_, std::memory_order_relaxed);
     m.block->owner.store(&m, std::memory_order_relaxed);
     m.block->attention.store(&self_->attention, std::memory_order_relaxed);
-    sched.blocked_machines.fetch_sub(1, std::memory_order_seq_cst);
     if (p == nullptr) {
         self_->state.store(co_state::parking_ready, std::memory_order_relaxed);
         switch_to_scheduler(m, *self_);
     }
+    // Last: until the coroutine is queued or runs, this counts as something that will happen.
+    sched.blocked_machines.fetch_sub(1, std::memory_order_seq_cst);
     give_place();
 }
 

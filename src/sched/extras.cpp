@@ -25,6 +25,7 @@ void drop_extras(coroutine& c) noexcept {
     coroutine_extras* const extras = c.extras.load(std::memory_order_relaxed);
     if (extras == nullptr) return;
     c.extras.store(nullptr, std::memory_order_relaxed);
+    extras->locals.clear();
     std::stop_source stop{std::nostopstate};
     std::exception_ptr error;
     {

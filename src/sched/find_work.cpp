@@ -69,21 +69,13 @@ coroutine* steal(machine& m) noexcept {
     if (count == 1 || !may_spin(m)) return nullptr;
     processor& p = *m.p;
 
-    // Who sat in each victim's `next` at its last dispatch, as seen one round ago.
-    struct glimpse {
-        coroutine* next = nullptr;
-        std::uint64_t tick = 0;
-    };
-    constexpr unsigned glimpses = 16;
-    std::array<glimpse, glimpses> seen{};
-
     for (unsigned round = 0; round != steal_rounds; ++round) {
         const unsigned first = p.random.below(count);
         for (unsigned i = 0; i != count; ++i) {
             if (sched.stopping.load(std::memory_order_relaxed)) return nullptr;
             processor& victim = *sched.processors[(first + i) % count];
             if (&victim == &p) continue;
-            glimpse& last = seen[victim.index % glimpses];
+            glimpse& last = p.seen[victim.index];
             coroutine* const next = victim.next.peek();
             const std::uint64_t tick = victim.tick.read();
             const bool stale = round != 0 && next != nullptr && next == last.next && tick == last.tick;
@@ -96,9 +88,14 @@ coroutine* steal(machine& m) noexcept {
     return nullptr;
 }
 
-coroutine* find_simulated(simulation& sim, processor& p) noexcept {
+coroutine* find_simulated(simulation& sim, machine& m) noexcept {
+    processor& p = *m.p;
     for (;;) {
         if (sched.stopping.load(std::memory_order_relaxed)) return nullptr;
+        if (coroutine* const c = m.handover) {
+            m.handover = nullptr;
+            return c;
+        }
         if (coroutine* const c = sim.pick()) return c;
         const std::int64_t next = p.earliest_deadline.load(std::memory_order_relaxed);
         if (next == never) {
@@ -131,7 +128,7 @@ std::size_t run_timers(processor& p) noexcept {
 // The caller holds a processor and stands on the scheduler stack. Null: stopping.
 coroutine* find_work(machine& m) noexcept {
     if (simulation* const sim = sched.sim.load(std::memory_order_relaxed)) {
-        return find_simulated(*sim, *m.p);
+        return find_simulated(*sim, m);
     }
     for (;;) {
         if (sched.stopping.load(std::memory_order_acquire)) return nullptr;

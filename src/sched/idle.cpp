@@ -2,6 +2,7 @@
 
 #include "base/assert.hpp"
 #include "os/futex.hpp"
+#include "sched/pick.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 
@@ -16,10 +17,11 @@ namespace {
 // timeout costs 10 us of CPU in a virtual machine (the timer is programmed by an exit), many times the work
 // that a timer usually brings. With fewer, every timer is as exact as the kernel's.
 constexpr std::size_t timers_many = 64;
-constexpr std::int64_t timer_window = 60'000;
+constexpr std::int64_t timer_window = 75'000;
 
 constexpr std::int64_t watch_least = 50'000;
 constexpr std::int64_t watch_most = 10'000'000;
+constexpr std::int64_t watch_trusted = 1'000'000;  // Who watches more rarely is woken for a `next` too.
 
 // How often to look whether a suspected deadlock has become one.
 constexpr std::int64_t look_again = 500'000'000;
@@ -98,11 +100,12 @@ bool work_visible() noexcept {
     return earliest != never && !many_timers() && earliest <= now_ns();
 }
 
-void wake(machine& m, processor* p, coroutine* c) noexcept {
+// Under idle_lock, so that `m` is still there: it leaves the list of machines under the lock as well. The futex
+// is woken behind it, by address alone.
+void assign_locked(machine& m, processor* p, coroutine* c) noexcept {
     m.assigned = p;
     m.assigned_coroutine = c;
     m.note.store(1, std::memory_order_release);
-    futex_wake(m.note);
 }
 
 // What the waker assigned. False: stopping.
@@ -117,15 +120,6 @@ bool take_assignment(machine& m) noexcept {
     return true;
 }
 
-// Hands `p` to a sleeping machine, or to a new one. The caller has counted the spinner.
-void run_spinning(processor& p, machine* m) noexcept {
-    if (m == nullptr) {
-        start_machine(p);
-    } else {
-        m->spinning = true;  // It sleeps, and reads this behind the note.
-        wake(*m, &p, nullptr);
-    }
-}
 
 // Until when `m` sleeps, and whether it is the keeper meanwhile. Under idle_lock.
 std::int64_t plan_sleep_locked(machine& m, bool suspicious) noexcept {
@@ -133,20 +127,21 @@ std::int64_t plan_sleep_locked(machine& m, bool suspicious) noexcept {
     if (idle == 0) return never;  // Whoever has a processor sees to its timers.
 
     const bool others_run = idle < sched.processor_count;
+    std::int64_t interval = never;
     std::int64_t until = earliest_timer();
     if (until != never && many_timers()) until = std::max(until, sched.last_timer_wake + timer_window);
     if (others_run) {
         // Woken for nothing once more, it seems: watch more rarely.
-        sched.watch_interval = std::min(sched.watch_interval * 2, watch_most);
-        until = std::min(until, now_ns() + sched.watch_interval);
+        interval = std::clamp(2 * sched.watch_interval.load(std::memory_order_relaxed), watch_least, watch_most);
+        sched.watch_interval.store(interval, std::memory_order_relaxed);
+        until = std::min(until, now_ns() + interval);
     } else {
-        sched.watch_interval = watch_least;
         if (suspicious) until = std::min(until, now_ns() + look_again);
     }
     if (until >= sched.wakes_at.load(std::memory_order_relaxed)) return never;
     sched.keeper = &m;
     sched.wakes_at.store(until, std::memory_order_relaxed);
-    sched.watching.store(others_run, std::memory_order_relaxed);
+    sched.watching.store(interval <= watch_trusted, std::memory_order_relaxed);
     return until;
 }
 
@@ -180,7 +175,7 @@ bool everything_sleeps_locked() noexcept {
 
 }  // namespace
 
-void wake_one() noexcept {
+void wake_one(processor* preferred) noexcept {
     if (sched.idle_count.load(std::memory_order_relaxed) == 0) return;
     unsigned none = 0;
     if (!sched.spinning.compare_exchange_strong(none, 1, std::memory_order_seq_cst)) return;
@@ -190,11 +185,15 @@ void wake_one() noexcept {
     machine* m = nullptr;
     {
         const std::lock_guard hold(sched.idle_lock);
-        if (!sched.stopping.load(std::memory_order_relaxed)) p = pop_idle_locked(nullptr);
+        if (!sched.stopping.load(std::memory_order_relaxed)) p = pop_idle_locked(preferred);
         if (p != nullptr) {
             const bool kept = sched.keeper != nullptr;
             m = pop_machine_locked();
             if (kept && sched.keeper == nullptr) successor = pop_idle_locked(nullptr);
+            if (m != nullptr) {
+                m->spinning = true;  // It sleeps, and reads this behind the note.
+                assign_locked(*m, p, nullptr);
+            }
         }
     }
     if (p == nullptr) {
@@ -202,8 +201,12 @@ void wake_one() noexcept {
         return;
     }
     if (successor != nullptr) sched.spinning.fetch_add(1, std::memory_order_seq_cst);
-    run_spinning(*p, m);
-    if (successor != nullptr) run_spinning(*successor, nullptr);
+    if (m != nullptr) {
+        futex_wake(m->note);
+    } else {
+        start_machine(*p);
+    }
+    if (successor != nullptr) start_machine(*successor);
 }
 
 void wake_for(processor& p, bool surplus) noexcept {
@@ -231,6 +234,7 @@ void keep_timers(processor& p) noexcept {
 void stop_spinning(machine& m) noexcept {
     m.spinning = false;
     const unsigned left = sched.spinning.fetch_sub(1, std::memory_order_seq_cst) - 1;
+    sched.watch_interval.store(0, std::memory_order_relaxed);  // Watching pays.
     // There may be more where this came from, and those who queued it saw a spinner.
     if (left == 0) wake_one();
 }
@@ -243,22 +247,32 @@ processor* take_idle_processor(processor* preferred) noexcept {
 
 void release_processor(machine& m) noexcept {
     processor& p = *m.p;
+    // Nobody watches the `next` of an idle processor.
+    if (coroutine* const c = p.next.take()) push_ring(p, *c);
+    if (!p.ring.empty()) p.handoffs.add();
     m.p = nullptr;
+    bool kept = false;
     {
         const std::lock_guard hold(sched.idle_lock);
         push_idle_locked(p);
+        kept = sched.keeper != nullptr;
     }
     if (m.spinning) {
         m.spinning = false;
         sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
     }
     std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
-    const bool timers = p.earliest_deadline.load(std::memory_order_relaxed) <
-                        sched.wakes_at.load(std::memory_order_relaxed);
-    if (timers || p.next.peek() != nullptr || work_visible()) {
-        p.handoffs.add();
-        wake_one();
-    }
+    // A processor is idle now: somebody must be the keeper, if there is a timer or a busy processor to watch.
+    const std::int64_t timer = earliest_timer();
+    const bool unkept =
+        !kept && (timer != never ||
+                  sched.idle_count.load(std::memory_order_relaxed) < sched.processor_count);
+    if (unkept || timer < sched.wakes_at.load(std::memory_order_relaxed) || work_visible()) wake_one();
+}
+
+bool anything_to_do() noexcept {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
+    return work_visible();
 }
 
 bool go_idle(machine& m) noexcept {
@@ -306,6 +320,7 @@ bool sleep_machine(machine& m) noexcept {
         }
         if (m.p.get() != nullptr) {
             if (sched.hooks.deadlock()) return !sched.stopping.load(std::memory_order_relaxed);
+            if (anything_to_do()) return true;
             suspicious = true;
             continue;
         }
@@ -335,7 +350,11 @@ void give_to_locked(machine& from, machine& to, coroutine& c) noexcept {
         from.spinning = false;
         sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
     }
-    wake(to, p, &c);
+    {
+        const std::lock_guard hold(sched.idle_lock);
+        assign_locked(to, p, &c);
+    }
+    futex_wake(to.note);
 }
 
 void wake_all_to_stop() noexcept {

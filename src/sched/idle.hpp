@@ -19,7 +19,7 @@
 // `next` is exempt. A coroutine in the `next` slot usually runs within the microsecond, where its data is
 // warm; waking a machine for each would cost more than it brings. So while a processor runs, one sleeping
 // machine *watches*: it wakes after 50 us, then ever more rarely up to 10 ms, and takes what still sits in
-// a `next`. While there is a watcher, enqueue wakes nobody for the sake of `next` alone.
+// a `next`. While it watches at least every millisecond, enqueue wakes nobody for the sake of `next` alone.
 //
 // The *keeper* is the sleeping machine that wakes by itself, for the earliest timer of all processors and for
 // watching. Invariant (under idle_lock): if a processor is idle and a timer is pending, some machine is the
@@ -32,15 +32,18 @@
 
 namespace weft::detail {
 
-/// Wakes a machine to look for work, if a processor is idle and nobody looks already. Any thread that has a
+/// Wakes a machine to look for work, if a processor is idle (`preferred`, if that is) and nobody looks already. Any thread that has a
 /// processor or a foreign_visit.
-void wake_one() noexcept;
+void wake_one(processor* preferred = nullptr) noexcept;
 
 /// The same after `c` has been queued on `p`, with the fence of *no lost wakeup*. `surplus`: more than `next`.
 void wake_for(processor& p, bool surplus) noexcept;
 
 /// Gives processor and scheduler stack a rest. False: stopping. True: m has a processor again.
 [[nodiscard]] bool go_idle(machine& m) noexcept;
+
+/// Whether anything is queued, after the fence of *no lost wakeup*.
+[[nodiscard]] bool anything_to_do() noexcept;
 
 /// Sleeps without a processor until one is assigned. False: stopping.
 [[nodiscard]] bool sleep_machine(machine& m) noexcept;

@@ -86,7 +86,10 @@ void inherit_locals(coroutine& child) {
         const void* const value = table->values[key];
         if (value == nullptr) continue;
         const local_type type = type_of(key);
-        if (type.copy != nullptr) put(extras_of(child).locals, key, type.copy(value));
+        if (type.copy == nullptr) continue;
+        local_table& inherited = extras_of(child).locals;
+        if (inherited.values.size() <= key) inherited.values.resize(key + 1);  // So that put() can't throw.
+        put(inherited, key, type.copy(value));
     }
 }
 

@@ -54,7 +54,8 @@ void enqueue(coroutine& c) noexcept {
         const auto wanted = static_cast<unsigned>(c.affinity.get());
         if (wanted < sched.processor_count && wanted != p->index) {
             sched.processors[wanted]->incoming.push(c);
-            wake_for(*p, true);
+            std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
+            wake_one(sched.processors[wanted]);
             return;
         }
     }

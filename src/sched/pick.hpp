@@ -41,7 +41,7 @@ inline void push_ring(processor& p, coroutine& c) noexcept {
 
 /// Whether something waits that only the scheduler stack can see to.
 [[nodiscard]] inline bool needs_scheduler(machine& m, processor& p) noexcept {
-    return !p.incoming.empty() || m.locked.get() != nullptr ||
+    return !p.incoming.empty() || m.locked.get() != nullptr || p.new_deadline ||
            m.block->preempt.load(std::memory_order_relaxed) != 0 ||
            sched.sim.load(std::memory_order_relaxed) != nullptr;
 }

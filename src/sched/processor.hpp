@@ -26,6 +26,12 @@ namespace weft::detail {
 
 struct machine;
 
+/// What a thief saw of a victim's `next`, and at which dispatch.
+struct glimpse {
+    coroutine* next = nullptr;
+    std::uint64_t tick = 0;
+};
+
 struct alignas(cache_line) processor {
     processor(unsigned number, bool shared, std::uint64_t seed) noexcept
         : index(number), owner_bias(shared), next(owner_bias), ring(owner_bias), random(seed) {}
@@ -60,6 +66,7 @@ struct alignas(cache_line) processor {
     relaxed<std::uint64_t> next_id{0};  // Ids up to `last_id` are this processor's to give out.
     relaxed<std::uint64_t> last_id{0};
     random_source random;
+    glimpse* seen = nullptr;  // One a processor; what this one, as a thief, saw a round ago.
 
     // Statistics.
     alignas(cache_line) counter spawned;

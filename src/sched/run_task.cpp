@@ -3,12 +3,20 @@
 
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
+#include "os/fence.hpp"
 #include "sched/extras.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/switch.hpp"
 
 namespace weft::detail {
+
+void drop_result(coroutine& c) noexcept {
+    if (c.flags.result == outcome::value && c.type->drop_result != nullptr) {
+        c.type->drop_result(c.frame_address());
+    }
+    c.flags.result = outcome::none;
+}
 
 void run_task(coroutine& self) noexcept {
     outcome result = outcome::value;
@@ -23,8 +31,19 @@ void run_task(coroutine& self) noexcept {
     self.flags.result = result;
     if (coroutine_extras* const extras = peek_extras(self)) extras->locals.clear();
 
-    const bool joinable = self.join.load(std::memory_order_relaxed) != join_detached;
-    if (result == outcome::exception && !joinable && self.scope == nullptr) sched.hooks.uncaught(self);
+    // What is left of the program's code runs here, where it may still park: the scope hears of a failure, and
+    // what nobody will join is destroyed.
+    const bool detached = self.join.load(std::memory_order_relaxed) == join_detached;
+    if (result == outcome::exception) {
+        if (self.scope != nullptr) {
+            sched.hooks.scope_failure(self);
+            if (detached) peek_extras(self)->error = nullptr;
+        } else if (detached) {
+            sched.hooks.uncaught(self);
+        }
+    } else if (detached) {
+        drop_result(self);
+    }
 }
 
 namespace {
@@ -34,6 +53,7 @@ void tell_joiner(coroutine& self) noexcept {
     // release: the result is there for whoever reads join_done with acquire.
     if (self.join.compare_exchange_strong(seen, join_done, std::memory_order_acq_rel)) return;
     if (seen == join_detached) {
+        drop_result(self);  // Detached only just now.
         give_descriptor(self);
         return;
     }
@@ -42,6 +62,7 @@ void tell_joiner(coroutine& self) noexcept {
     if (seen == join_none || seen == join_detached) {
         // A cancelled joiner took it back just now, and may even have let go of the handle.
         if (seen == join_detached) {
+            drop_result(self);
             give_descriptor(self);
         } else {
             self.join.store(join_done, std::memory_order_release);
@@ -67,6 +88,7 @@ void retire(machine& m, coroutine& self) noexcept {
     if (self.scope != nullptr) sched.hooks.scope_exit(self);
     tell_joiner(self);
     m.p->finished.add();
+    light_fence();  // Either draining is seen here, or the count is seen by who drains (cancel_all).
     if (sched.draining.load(std::memory_order_acquire)) note_finished();
 }
 

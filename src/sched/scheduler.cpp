@@ -127,10 +127,12 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     for (unsigned i = 0; i != processor_count; ++i) {
         processor* const p =
             off_heap_new<processor>(i, processor_count > 1, env.steal_seed + 0x5eed + i);
+        p->seen = static_cast<glimpse*>(
+            off_heap_allocate(processor_count * sizeof(glimpse), alignof(glimpse)));
         p->timers = hooks.timers->create();
         sched.processors[i] = p;
     }
-    sched.watch_interval = 50'000;
+    sched.watch_interval.store(0);
     sched.wakes_at.store(never);
     sched.watching.store(false);
     sched.keeper = nullptr;
@@ -158,15 +160,21 @@ void stop_scheduler() noexcept {
     sched.up.store(false, std::memory_order_seq_cst);
     while (sched.foreign_users.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
 
-    for (machine* m = sched.all_machines; m != nullptr;) {
-        machine* const next = m->all_link;
-        if (m->is_thread) {
-            join_thread(m->thread);
-            off_heap_delete(m);
+    // A machine that is leaving may just have started another: until none is left. All are joined before the
+    // first is deleted, for they may still be waking each other.
+    intrusive_stack<machine, &machine::all_link> joined;
+    for (;;) {
+        machine* m = nullptr;
+        {
+            const std::lock_guard hold(sched.idle_lock);
+            m = sched.all_machines;
+            if (m != nullptr) sched.all_machines = m->all_link;
         }
-        m = next;
+        if (m == nullptr) break;
+        join_thread(m->thread);
+        joined.push(*m);
     }
-    sched.all_machines = nullptr;
+    while (machine* const m = joined.pop()) off_heap_delete(m);
     sched.machine_count.store(0);
     sched.idle_machines = {};
     sched.idle_processors = {};
@@ -175,6 +183,7 @@ void stop_scheduler() noexcept {
     for (processor* p : sched.all_processors()) {
         while (!p->coroutines.empty()) sched.coroutines.give(*p->coroutines.pop());
         sched.hooks.timers->destroy(p->timers);
+        off_heap_free(p->seen);
         off_heap_delete(p);
     }
     off_heap_free(sched.processors);

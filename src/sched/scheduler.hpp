@@ -29,7 +29,9 @@ class simulation;
 /// What the layers above plug in. Set before start(), by the composition root (runtime/runtime.cpp).
 struct scheduler_hooks {
     const timer_source* timers = nullptr;
-    /// A child of a scope has ended; its outcome is in it.
+    /// An exception has left a child of a scope, which still runs.
+    void (*scope_failure)(coroutine& child) noexcept = nullptr;
+    /// A child of a scope has ended.
     void (*scope_exit)(coroutine& child) noexcept = nullptr;
     /// An exception left a coroutine that nobody joins. Does not return.
     void (*uncaught)(coroutine& c) noexcept = nullptr;
@@ -76,7 +78,7 @@ struct scheduler {
     intrusive_stack<machine, &machine::idle_link> idle_machines;        // Under idle_lock.
     machine* all_machines = nullptr;                                    // Under idle_lock.
     machine* keeper = nullptr;                                          // Under idle_lock.
-    std::int64_t watch_interval = 0;                                    // Under idle_lock.
+    std::atomic<std::int64_t> watch_interval{0};
     std::int64_t last_timer_wake = 0;                                   // Under idle_lock.
     std::atomic<unsigned> machine_count{0};
     std::atomic<unsigned> blocked_machines{0};                          // Inside blocking().

@@ -20,7 +20,7 @@ const char* name_of(wait_kind kind) noexcept {
     return "something of the program's own";
 }
 
-bool fire(const ticket& t, wake_reason why) noexcept {
+bool fire(ticket t, wake_reason why) noexcept {
     if (!sleeper::claim(t, why)) return false;
     if (sleeper::is_thread(t)) {
         thread_sleeper::wake(*t.who);

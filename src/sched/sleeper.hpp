@@ -129,8 +129,8 @@ protected:
     std::atomic<std::uint64_t> word_;
 };
 
-/// Ends the wait that `t` names and wakes its sleeper. False when it has ended already. Any thread; touches
-/// nothing of the sleeper's once it has succeeded.
-bool fire(const ticket& t, wake_reason why) noexcept;
+/// Ends the wait that `t` names and wakes its sleeper. False when it has ended already. Any thread. By value:
+/// once the wait has ended the waiter that held the ticket may be gone.
+bool fire(ticket t, wake_reason why) noexcept;
 
 }  // namespace weft::detail

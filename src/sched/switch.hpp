@@ -24,6 +24,8 @@ bool run_coroutine(machine& m, coroutine& c) noexcept;
 
 /// Runs the closure, and sees to what it throws. In run_task.cpp.
 void run_task(coroutine& self) noexcept;
+/// Destroys the result, if there is one and nobody has taken it.
+void drop_result(coroutine& c) noexcept;
 /// The end of a coroutine: tells scope and joiner. `self` is gone afterwards. In run_task.cpp.
 void retire(machine& m, coroutine& self) noexcept;
 

@@ -67,8 +67,12 @@ wake_reason waiting::finish_coroutine(std::int64_t deadline) {
 
     const wake_reason why = self.reason();
     if (timed != nullptr && why != wake_reason::timeout) sched.hooks.timers->forget(*timed);
-    if (why == wake_reason::deadlock) [[unlikely]] throw_deadlock();
     return why;
+}
+
+void throw_wait_ended(wake_reason why) {
+    if (why == wake_reason::deadlock) throw_deadlock();
+    throw_cancelled(*this_coroutine());
 }
 
 }  // namespace weft::detail

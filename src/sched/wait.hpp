@@ -17,7 +17,9 @@ struct coroutine;
 
 enum class cancellation : bool { ignored, honoured };
 
-/// What a wait of main throws when nothing can ever end it. In runtime/deadlock.cpp.
+/// What a wait throws that was ended by `cancelled` or `deadlock`, once its waiter is off every queue.
+[[noreturn]] void throw_wait_ended(wake_reason why);
+/// Its half in runtime/deadlock.cpp.
 [[noreturn]] void throw_deadlock();
 
 class waiting {
@@ -29,11 +31,11 @@ public:
 
     [[nodiscard]] const detail::ticket& ticket() const noexcept { return ticket_; }
 
-    /// Sleeps until somebody has fired the ticket, or until `deadline`. weft::deadlock is thrown here, in
-    /// main, when nothing could ever have.
+    /// Sleeps until somebody has fired the ticket, or until `deadline`. `deadlock` comes only where `cancelled`
+    /// may, and only to main. Throws std::bad_alloc, with the wait over, if there is no memory for the timer.
     wake_reason finish(std::int64_t deadline = never);
 
-    /// Ends the wait without sleeping; the ticket was shown to nobody.
+    /// Ends the wait without sleeping. Whoever has seen the ticket finds it stale.
     void abandon() noexcept;
 
 private:

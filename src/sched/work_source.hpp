@@ -18,8 +18,8 @@ struct processor;
 ///   0   a sleeper: fires the ticket {target, word}
 ///   1   the extras of a coroutine, whose deadline_word must still be `word`
 struct timer_event {
-    std::uintptr_t target = 0;
-    std::uint64_t word = 0;
+    std::uintptr_t target;
+    std::uint64_t word;
 
     static timer_event wake(const ticket& t) noexcept {
         return {reinterpret_cast<std::uintptr_t>(t.who), t.word};

@@ -7,6 +7,8 @@
 #include "sched/simulation.hpp"
 #include "sched/wait.hpp"
 
+#include <thread>
+
 namespace weft {
 
 static_assert(std::is_same_v<clock::duration, std::chrono::nanoseconds>);
@@ -18,13 +20,18 @@ clock::time_point clock::now() noexcept {
 namespace detail {
 
 void sleep_until(clock::time_point when) {
+    if (this_coroutine() == nullptr) {
+        std::this_thread::sleep_until(when);
+        return;
+    }
     const std::int64_t deadline = when.time_since_epoch().count();
     if (deadline <= now_ns()) {
         weft::yield();  // A cancellation point, and fair to the others.
         return;
     }
     waiting wait(cancellation::honoured, wait_kind::sleep);
-    if (wait.finish(deadline) == wake_reason::cancelled) throw_cancelled(*this_coroutine());
+    const wake_reason why = wait.finish(deadline);
+    if (why != wake_reason::timeout) throw_wait_ended(why);
 }
 
 }  // namespace detail

@@ -4,7 +4,6 @@
 #include "base/off_heap.hpp"
 #include "sched/scheduler.hpp"
 
-#include <array>
 #include <mutex>
 
 namespace weft::detail {
@@ -33,7 +32,7 @@ void timer_heap::add(processor& p, std::int64_t when, const timer_event& event) 
     p.timer_count.store(entries_.size(), std::memory_order_relaxed);
     if (when < p.earliest_deadline.load(std::memory_order_relaxed)) {
         p.earliest_deadline.store(when, std::memory_order_relaxed);
-        if (when < sched.wakes_at.load(std::memory_order_relaxed)) p.new_deadline = true;
+        if (sched.processor_count > 1) p.new_deadline = true;
     }
 }
 
@@ -48,18 +47,18 @@ std::size_t timer_heap::run_due(processor& p, std::int64_t now) noexcept {
     std::size_t fired = 0;
     for (;;) {
         // Fired outside the lock: firing readies coroutines, and takes locks of its own.
-        std::array<timer_event, batch_size> due;
+        timer_event due[batch_size];
         std::size_t n = 0;
         {
             const std::lock_guard hold(lock_);
-            while (n != due.size() && !entries_.empty() && entries_.front().when <= now) {
+            while (n != batch_size && !entries_.empty() && entries_.front().when <= now) {
                 due[n++] = pop().event;
             }
             publish(p);
         }
         for (std::size_t i = 0; i != n; ++i) fire_timer(due[i]);
         fired += n;
-        if (n != due.size()) return fired;
+        if (n != batch_size) return fired;
     }
 }
 
@@ -83,33 +82,47 @@ timer_heap::entry timer_heap::pop() noexcept {
     const entry first = entries_.front();
     const entry last = entries_.back();
     entries_.pop_back();
-    if (!entries_.empty()) sift_down(0, last);
+    if (entries_.empty()) return first;
+    // The last entry belongs near the bottom, almost always: so the hole goes all the way down, without a
+    // comparison with it on the way, and the entry back up from there (Wegener's bottom-up heapsort).
+    const std::size_t leaf = sink_hole(0);
+    sift_up(leaf, last);
     return first;
 }
 
-// Both move a hole to where `e` belongs, and fill it.
-void timer_heap::sift_up(std::size_t at, const entry& e) noexcept {
-    while (at != 0) {
+// Fills the hole at `at` with its earliest child, and so on; returns where the hole ends up.
+std::size_t timer_heap::sink_hole(std::size_t at) noexcept {
+    const std::size_t count = entries_.size();
+    entry* const e = entries_.data();
+    for (;;) {
+        const std::size_t child = at * arity + 1;
+        if (child + arity > count) {
+            if (child >= count) return at;
+            std::size_t least = child;
+            for (std::size_t i = child + 1; i < count; ++i) {
+                if (e[i].when < e[least].when) least = i;
+            }
+            e[at] = e[least];
+            return least;  // Its children would lie beyond the end.
+        }
+        // Two halves and their winner, as selections rather than branches: which is least is anybody's guess.
+        const std::size_t left = e[child + 1].when < e[child].when ? child + 1 : child;
+        const std::size_t right = e[child + 3].when < e[child + 2].when ? child + 3 : child + 2;
+        const std::size_t least = e[right].when < e[left].when ? right : left;
+        e[at] = e[least];
+        at = least;
+    }
+}
+
+void timer_heap::sift_up(std::size_t at, const entry& e) noexcept { sift_up_to(0, at, e); }
+
+// Moves the hole at `at` up to where `e` belongs, not above `root`, and fills it.
+void timer_heap::sift_up_to(std::size_t root, std::size_t at, const entry& e) noexcept {
+    while (at != root) {
         const std::size_t parent = (at - 1) / arity;
         if (entries_[parent].when <= e.when) break;
         entries_[at] = entries_[parent];
         at = parent;
-    }
-    entries_[at] = e;
-}
-
-void timer_heap::sift_down(std::size_t at, const entry& e) noexcept {
-    const std::size_t count = entries_.size();
-    for (;;) {
-        const std::size_t first = at * arity + 1;
-        if (first >= count) break;
-        std::size_t least = first;
-        for (std::size_t child = first + 1; child != first + arity && child < count; ++child) {
-            if (entries_[child].when < entries_[least].when) least = child;
-        }
-        if (entries_[least].when >= e.when) break;
-        entries_[at] = entries_[least];
-        at = least;
     }
     entries_[at] = e;
 }
@@ -120,7 +133,7 @@ void timer_heap::drop_dead() noexcept {
     if (entries_.size() < 2) return;
     for (std::size_t at = (entries_.size() - 2) / arity + 1; at-- != 0;) {
         const entry e = entries_[at];
-        sift_down(at, e);
+        sift_up_to(at, sink_hole(at), e);
     }
 }
 

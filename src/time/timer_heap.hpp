@@ -40,7 +40,8 @@ private:
     void push(const entry& e);
     entry pop() noexcept;
     void sift_up(std::size_t at, const entry& e) noexcept;
-    void sift_down(std::size_t at, const entry& e) noexcept;
+    void sift_up_to(std::size_t root, std::size_t at, const entry& e) noexcept;
+    [[nodiscard]] std::size_t sink_hole(std::size_t at) noexcept;
     void drop_dead() noexcept;
     void publish(processor& p) noexcept;
 

@@ -6,10 +6,10 @@
 
 #include <atomic>
 #include <chrono>
-#include <future>
-#include <optional>
 #include <string>
 #include <thread>
+
+#include <signal.h>
 
 namespace weft::test {
 namespace {
@@ -18,36 +18,184 @@ using namespace std::chrono_literals;
 
 static_assert(std::is_base_of_v<std::runtime_error, deadlock>);
 
-// Two coroutines that wait for each other.
-class embrace {
-public:
-    embrace() {
-        first_ = spawn({.name = "first"}, [this] {
-            wait_until([this] { return both_.load(); });
-            second_.join();
-        });
-        second_ = spawn({.name = "second"}, [this] {
-            wait_until([this] { return both_.load(); });
-            first_.join();
-        });
-        both_ = true;
-    }
-    static constexpr int first_line = __LINE__ - 10;
-    static constexpr int second_line = __LINE__ - 7;
+// Two coroutines, each a child of the scope that the other one waits for.
+struct embrace {
+    scope a;
+    scope b;
 
-    void wait() {
-        while (both_) spawn({.name = "third"}, [this] { second_like_.join(); }).join();
+    void begin() {
+        a.go({.name = "first"}, [this] { b.join(); });
+        b.go({.name = "second"}, [this] { a.join(); });
     }
-
-private:
-    std::atomic<bool> both_{false};
-    join_handle<void> first_;
-    join_handle<void> second_;
-    join_handle<void> second_like_;
+    static constexpr int first_line = __LINE__ - 3;
+    static constexpr int second_line = __LINE__ - 3;
 };
 
-class Deadlock : public with_runtime {};
+bool holds(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+class Deadlock : public with_runtime {
+protected:
+    // Who waits, for what, and where it comes from.
+    static void names_everybody(const std::string& text) {
+        const std::string file = "deadlock_test.cpp:";
+        EXPECT_PRED2(holds, text, "deadlock");
+        for (const auto& [name, line] :
+             {std::pair("'first'", embrace::first_line), std::pair("'second'", embrace::second_line)}) {
+            const std::size_t at = text.find(name);
+            ASSERT_NE(at, std::string::npos) << name << " in: " << text;
+            const std::string rest = text.substr(at, text.find('\n', at) - at);
+            EXPECT_PRED2(holds, rest, "waits for");
+            EXPECT_PRED2(holds, rest, "scope");
+            EXPECT_PRED2(holds, rest, file + std::to_string(line));
+        }
+        EXPECT_PRED2(holds, text, "'main'");
+    }
+};
 WEFT_TEST_PROCESSORS(Deadlock);
+
+TEST_P(Deadlock, EndsTheProcessWithStatusTwoBehindAReport) {
+    const child_result child = run_child([] {
+        return run([] {
+            embrace e;
+            e.begin();
+            e.a.join();
+        });
+    });
+    EXPECT_EQ(child.exit_status, 2) << child.err;
+    names_everybody(child.err);
+}
+
+TEST_P(Deadlock, IsThrownInMainWhenAskedFor) {
+    std::string what;
+    const int value = run(
+        [&] {
+            embrace e;
+            e.begin();
+            try {
+                e.a.join();
+            } catch (const deadlock& d) {
+                what = d.what();
+            }
+            return 9;
+        },
+        {.on_deadlock = deadlock_action::throw_in_main});
+    EXPECT_EQ(value, 9);
+    names_everybody(what);
+}
+
+TEST_P(Deadlock, ThatLeavesMainLeavesRun) {
+    EXPECT_THROW(run(
+                     [] {
+                         embrace e;
+                         e.begin();
+                         e.a.join();
+                     },
+                     {.on_deadlock = deadlock_action::throw_in_main}),
+                 deadlock);
+}
+
+TEST_P(Deadlock, MayHappenAgainAndAgain) {
+    run(
+        [] {
+            for (int i = 0; i != 3; ++i) {
+                embrace e;
+                e.begin();
+                EXPECT_THROW(e.a.join(), deadlock);
+            }
+        },
+        {.on_deadlock = deadlock_action::throw_in_main});
+}
+
+TEST_P(Deadlock, IsThrownInNoCancelToo) {
+    run(
+        [] {
+            embrace e;
+            e.begin();
+            const no_cancel deaf;
+            EXPECT_THROW(e.a.join(), deadlock);
+        },
+        {.on_deadlock = deadlock_action::throw_in_main});
+}
+
+TEST_P(Deadlock, IsIgnoredWhenAskedFor) {
+    const child_result child = run_child(
+        [] {
+            return run(
+                [] {
+                    embrace e;
+                    e.begin();
+                    e.a.join();
+                },
+                {.on_deadlock = deadlock_action::ignore});
+        },
+        {.seconds = 2});
+    EXPECT_EQ(child.signal, SIGALRM) << child.err;
+    EXPECT_EQ(child.err, "");
+}
+
+// The time that passes gives a wrong verdict its chance; the tests hold whatever the clock does.
+constexpr auto a_while = 30ms;
+
+TEST_P(Deadlock, IsNotDeclaredWhileATimerIsPending) {
+    run([] {
+        embrace e;
+        e.begin();
+        go([&] {
+            sleep_for(a_while);
+            e.a.cancel();
+        });
+        e.a.join();
+    });
+}
+
+TEST_P(Deadlock, IsNotDeclaredWhileABlockingCallIsInProgress) {
+    run([] {
+        embrace e;
+        e.begin();
+        go([&] {
+            blocking([] { std::this_thread::sleep_for(a_while); });
+            e.a.cancel();
+        });
+        e.a.join();
+    });
+}
+
+TEST_P(Deadlock, IsNotDeclaredWhileAForeignThreadIsAlive) {
+    std::thread foreign;
+    run([&] {
+        embrace e;
+        e.begin();
+        foreign = std::thread([&] {
+            std::this_thread::sleep_for(a_while);
+            e.a.cancel();
+        });
+        e.a.join();
+        foreign.join();
+    });
+}
+
+TEST_P(Deadlock, IsNotDeclaredUnderARuntimeForItsOwnerIsAForeignThread) {
+    runtime up(with_processors());
+    embrace e;
+    e.begin();
+    auto waiter = up.submit([&] { e.a.join(); });
+    std::this_thread::sleep_for(a_while);
+    e.a.cancel();
+    waiter.get();
+}
+
+TEST_P(Deadlock, IsDeclaredOnceTheForeignThreadHasGone) {
+    run(
+        [] {
+            embrace e;
+            e.begin();
+            std::thread([] { std::this_thread::sleep_for(a_while); }).detach();
+            EXPECT_THROW(e.a.join(), deadlock);
+        },
+        {.on_deadlock = deadlock_action::throw_in_main});
+}
 
 }  // namespace
 }  // namespace weft::test

@@ -103,7 +103,7 @@ TEST_P(Uncaught, BeforeADetach) {
 }
 
 TEST_P(Uncaught, UnderARuntimeToo) {
-    const child_result child = run_child([] {
+    const child_result child = run_child([]() -> int {
         const runtime up(with_processors());
         go({.name = "foreign"}, [] { throw std::domain_error("y"); });
         for (;;) ::pause();

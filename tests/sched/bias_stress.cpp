@@ -84,7 +84,7 @@ TEST(BiasStress, NoPlainAccessOverlapsWhatComesAfterRevoke) {
     const std::uint64_t seed = stress_seed();
     const test::watchdog dog(stress_seconds());
     prepare_fences();
-    std::vector<round_state> rounds(stress_rounds(20'000));
+    std::vector<round_state> rounds(stress_rounds(10'000));
 
     std::thread owner([&] { own(rounds, seed); });
     std::thread thief([&] { steal(rounds, seed + 1); });

@@ -94,7 +94,7 @@ protected:
 
 TEST_P(ClaimStress, AClaimedCoroutineStandsStillAndIsNeverLost) {
     const std::uint64_t seed = stress_seed();
-    const std::uint64_t rounds = stress_rounds(20'000);
+    const std::uint64_t rounds = stress_rounds(200'000);
     const test::watchdog dog(stress_seconds());
     std::vector<std::thread> claimers;
     {

@@ -98,7 +98,7 @@ TEST_P(IdleStress, ThreadsThatSpawnIntoAnIdleRuntimeAreServed) {
 // woken for each other: some hand-overs fork, so that there is something for the idle.
 TEST_P(IdleStress, CoroutinesThatReadyEachOtherNeverStop) {
     const std::uint64_t seed = stress_seed();
-    const std::uint64_t rounds = stress_rounds(100'000);
+    const std::uint64_t rounds = stress_rounds(500'000);
     const test::watchdog dog(stress_seconds());
     run(
         [&] {

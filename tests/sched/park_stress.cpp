@@ -33,7 +33,7 @@ class ParkStress : public ::testing::TestWithParam<shape> {};
 TEST_P(ParkStress, TokensGoRoundARingOfCoroutines) {
     const shape ring = GetParam();
     const std::uint64_t rounds =
-        stress_rounds(400'000) / (ring.members * (ring.processors == 1 ? 1 : 4)) + 1;
+        stress_rounds(2'000'000) / (ring.members * (ring.processors == 1 ? 1 : 4)) + 1;
     const test::watchdog dog(stress_seconds());
     std::vector<token_box> boxes(ring.members);
     std::vector<std::uint64_t> taken(ring.members);  // Each touched by its coroutine alone.
@@ -73,7 +73,7 @@ INSTANTIATE_TEST_SUITE_P(Rings, ParkStress,
 // Readies at random whom it finds, from a coroutine that yields between, so that the order is never the same.
 TEST(ParkStress, GiversAtRandomWakeEveryTaker) {
     const std::uint64_t seed = stress_seed();
-    const std::uint64_t gifts = stress_rounds(200'000);
+    const std::uint64_t gifts = stress_rounds(2'000'000);
     constexpr std::size_t takers = 16;
     constexpr std::size_t givers = 4;
     const test::watchdog dog(stress_seconds());
@@ -113,7 +113,7 @@ TEST(ParkStress, GiversAtRandomWakeEveryTaker) {
 
 // The same from outside: foreign threads have no processor, and put what they ready on the global queue.
 TEST(ParkStress, ThreadsWakeCoroutines) {
-    const std::uint64_t gifts = stress_rounds(40'000);
+    const std::uint64_t gifts = stress_rounds(400'000);
     const test::watchdog dog(stress_seconds());
     std::vector<token_box> boxes(3);
     std::vector<std::thread> givers;

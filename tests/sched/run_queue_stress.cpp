@@ -144,8 +144,8 @@ TEST_P(RunQueueStress, EachCoroutineComesOutExactlyOnce) {
     const std::uint64_t seed = stress_seed();
     const test::watchdog dog(stress_seconds());
     const auto [thieves, shared] = GetParam();
-    const std::uint64_t rounds = shared ? 1 : stress_rounds(100);
-    coroutines = std::vector<coroutine>(shared ? stress_rounds(300'000) : 2'000);
+    const std::uint64_t rounds = shared ? 1 : stress_rounds(600);
+    coroutines = std::vector<coroutine>(shared ? stress_rounds(2'000'000) : 2'000);
 
     std::uint64_t stolen = 0;
     for (std::uint64_t round = 0; round != rounds; ++round) {

@@ -36,10 +36,10 @@ private:
 };
 
 /// For tests that say themselves what runtime they want.
-using plain_runtime = leak_checked<testing::Test>;
+using plain_runtime = leak_checked<::testing::Test>;
 
 /// The test runs with 1, 2 and 8 processors.
-class with_runtime : public leak_checked<testing::TestWithParam<unsigned>> {
+class with_runtime : public leak_checked<::testing::TestWithParam<unsigned>> {
 protected:
     [[nodiscard]] static options with_processors(options base = {}) {
         base.processors = GetParam();
@@ -54,8 +54,8 @@ protected:
 };
 
 #define WEFT_TEST_PROCESSORS(suite)                                               \
-    INSTANTIATE_TEST_SUITE_P(Processors, suite, testing::Values(1u, 2u, 8u), \
-                             testing::PrintToStringParamName())
+    INSTANTIATE_TEST_SUITE_P(Processors, suite, ::testing::Values(1u, 2u, 8u), \
+                             ::testing::PrintToStringParamName())
 
 /// Lets others run until `condition` holds. In a coroutine or on a thread.
 template <class Condition>

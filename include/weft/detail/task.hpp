@@ -51,7 +51,8 @@ struct result_slot {
     template <class F>
     void fill(F& call) {
         if constexpr (std::is_reference_v<R>) {
-            ::new (static_cast<void*>(bytes)) stored(std::addressof(std::invoke(std::move(call))));
+            auto&& result = std::invoke(std::move(call));
+            ::new (static_cast<void*>(bytes)) stored(std::addressof(result));
         } else {
             ::new (static_cast<void*>(bytes)) stored(std::invoke(std::move(call)));
         }

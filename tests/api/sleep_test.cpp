@@ -1,0 +1,126 @@
+// Sleeping and the clock, in real time: nobody wakes early. How late is for the benchmarks.
+#include "support/runtime_fixture.hpp"
+
+#include <weft/weft.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <type_traits>
+#include <vector>
+
+namespace weft::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+static_assert(std::is_same_v<weft::clock::time_point, std::chrono::steady_clock::time_point>);
+static_assert(weft::clock::is_steady);
+
+class Sleep : public with_runtime {};
+WEFT_TEST_PROCESSORS(Sleep);
+
+TEST_P(Sleep, NobodyWakesEarly) {
+    run([] {
+        scope s;
+        for (int i = 0; i != 200; ++i) {
+            s.go([i] {
+                std::minstd_rand random(static_cast<unsigned>(i + 1));
+                for (int k = 0; k != 5; ++k) {
+                    const auto wanted = std::chrono::nanoseconds(random() % 2'000'000);
+                    const auto before = std::chrono::steady_clock::now();
+                    sleep_for(wanted);
+                    ASSERT_GE(std::chrono::steady_clock::now() - before, wanted);
+                }
+            });
+        }
+        s.join();
+    });
+}
+
+TEST_P(Sleep, UntilAPointOfEitherClock) {
+    run([] {
+        const auto steady = std::chrono::steady_clock::now() + 2ms;
+        sleep_until(steady);
+        EXPECT_GE(std::chrono::steady_clock::now(), steady);
+        const auto system = std::chrono::system_clock::now() + 2ms;
+        sleep_until(system);
+        EXPECT_GE(std::chrono::system_clock::now(), system);
+        const auto own = weft::clock::now() + 2ms;
+        sleep_until(own);
+        EXPECT_GE(weft::clock::now(), own);
+    });
+}
+
+TEST_P(Sleep, OfFractionsIsRoundedUp) {
+    run([] {
+        const auto before = std::chrono::steady_clock::now();
+        sleep_for(std::chrono::duration<double, std::micro>(1500.25));
+        EXPECT_GE(std::chrono::steady_clock::now() - before, 1500250ns);
+    });
+}
+
+TEST_P(Sleep, OfNoTimeOrLessLetsOthersRun) {
+    run([] {
+        std::atomic<bool> ran{false};
+        go([&] { ran = true; });
+        while (!ran) sleep_for(0s);
+        ran = false;
+        go([&] { ran = true; });
+        while (!ran) sleep_for(-1h);
+        ran = false;
+        go([&] { ran = true; });
+        while (!ran) sleep_until(std::chrono::steady_clock::time_point::min());
+    });
+}
+
+TEST_P(Sleep, ForEverLastsUntilCancelled) {
+    run([] {
+        std::vector<join_handle<void>> sleepers;
+        sleepers.push_back(spawn([] { sleep_for(std::chrono::hours::max()); }));
+        sleepers.push_back(spawn([] { sleep_for(std::chrono::nanoseconds::max()); }));
+        sleepers.push_back(spawn([] { sleep_for(std::chrono::duration<double>(1e300)); }));
+        sleepers.push_back(spawn([] { sleep_until(std::chrono::steady_clock::time_point::max()); }));
+        sleep_for(1ms);
+        for (auto& sleeper : sleepers) {
+            sleeper.request_stop();
+            EXPECT_THROW(sleeper.join(), coroutine_cancelled);
+        }
+    });
+}
+
+TEST_P(Sleep, ManyTimersThatAreCancelledDoNotPileUp) {
+    run([] {
+        for (int i = 0; i != 2000; ++i) {
+            auto sleeper = spawn([] { sleep_for(1h); });
+            yield();
+        }
+        EXPECT_LT(stats().timers, 1000u);
+    });
+}
+
+TEST_P(Sleep, ABusyProcessorDoesNotKeepSleepersFromWaking) {
+    run([] {
+        std::atomic<bool> woke{false};
+        go([&] {
+            sleep_for(1ms);
+            woke = true;
+        });
+        while (!woke) yield();
+    });
+}
+
+TEST_P(Sleep, TheClockNeverGoesBack) {
+    run([] {
+        auto last = weft::clock::now();
+        for (int i = 0; i != 1000; ++i) {
+            const auto now = weft::clock::now();
+            ASSERT_GE(now, last);
+            last = now;
+            yield();
+        }
+    });
+}
+
+}  // namespace
+}  // namespace weft::test

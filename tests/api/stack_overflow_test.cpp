@@ -1,0 +1,151 @@
+// Recursion without end: a report with a name, and never a bare SIGSEGV.
+#include "support/child.hpp"
+#include "support/runtime_fixture.hpp"
+
+#include <weft/weft.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include <signal.h>
+
+namespace weft::test {
+namespace {
+
+[[gnu::noinline, gnu::noclone]] int recurse(int depth) {
+    volatile char frame[512];
+    frame[0] = static_cast<char>(depth);
+    const int below = depth == 0 ? 0 : recurse(depth - 1);
+    return below + frame[0];
+}
+
+constexpr int without_end = 1 << 30;
+
+class StackOverflow : public with_runtime {
+protected:
+    static void reported(const child_result& child, const std::string& name, const std::string& limit,
+                         int line) {
+        EXPECT_EQ(child.signal, SIGABRT) << child.err;
+        const auto lines = child.lines_with("stack overflow in coroutine ");
+        ASSERT_EQ(lines.size(), 1u) << child.err;
+        const std::string rest = " '" + name + "' (limit " + limit + "), created at ";
+        EXPECT_NE(lines[0].find(rest), std::string::npos) << rest << " in: " << lines[0];
+        EXPECT_TRUE(lines[0].ends_with("stack_overflow_test.cpp:" + std::to_string(line))) << lines[0];
+    }
+};
+WEFT_TEST_PROCESSORS(StackOverflow);
+
+TEST_P(StackOverflow, IsReportedWithNameLimitAndCreationSite) {
+    const child_result child = run_child([] {
+        return run([] { spawn({.name = "parser"}, [] { recurse(without_end); }).join(); });
+    });
+    reported(child, "parser", "256 KiB", __LINE__ - 2);
+}
+
+TEST_P(StackOverflow, KnowsTheLimitOfTheCoroutine) {
+    const child_result child = run_child([] {
+        return run([] {
+            spawn({.name = "large", .stack_size = std::size_t{1} << 20}, [] { recurse(without_end); }).join();
+        });
+    });
+    reported(child, "large", "1 MiB", __LINE__ - 3);
+}
+
+TEST_P(StackOverflow, OfMainIsReportedToo) {
+    const child_result child = run_child([] { return run([] { recurse(without_end); }); });
+    reported(child, "main", "8 MiB", __LINE__ - 1);
+}
+
+TEST_P(StackOverflow, UnderARuntimeIsReportedToo) {
+    const child_result child = run_child([] {
+        runtime up(with_processors());
+        spawn({.name = "submitted"}, [] { recurse(without_end); }).join();
+        return 0;
+    });
+    reported(child, "submitted", "256 KiB", __LINE__ - 3);
+}
+
+TEST_P(StackOverflow, BehindAMigrationIsReportedToo) {
+    const child_result child = run_child([] {
+        return run([] {
+            scope s;
+            for (int i = 0; i != 20; ++i) {
+                s.go([] {
+                    for (int k = 0; k != 20; ++k) yield();
+                });
+            }
+            s.go({.name = "mover"}, [] {
+                for (int k = 0; k != 20; ++k) yield();
+                recurse(without_end);
+            });
+            s.join();
+        });
+    });
+    reported(child, "mover", "256 KiB", __LINE__ - 7);
+}
+
+TEST_P(StackOverflow, OnABorrowedStackIsReported) {
+    const child_result child = run_child([] {
+        return run([] {
+            spawn({.name = "borrower"}, [] { on_big_stack([] { recurse(without_end); }); }).join();
+        });
+    });
+    EXPECT_EQ(child.signal, SIGABRT) << child.err;
+    EXPECT_EQ(child.lines_with("stack overflow in coroutine ").size(), 1u) << child.err;
+    EXPECT_EQ(child.lines_with("'borrower'").size(), 1u) << child.err;
+}
+
+TEST_P(StackOverflow, WithoutAGuardInTheKernelIsStillReported) {
+    const child_result child = run_child(
+        [] {
+            return run([] {
+                // One that waits, so that what lies below the stack of the next is a stack as well.
+                std::atomic<bool> first{false};
+                go([&] {
+                    first = true;
+                    wait_for_cancel();
+                });
+                wait_until([&] { return first.load(); });
+                spawn({.name = "parser"}, [] {
+                    // Down to the lowest word of the stack, which starts at a multiple of its size.
+                    const auto step = [](auto& self, std::uintptr_t lowest) -> char {
+                        volatile char frame[64];
+                        for (volatile char& byte : frame) byte = 1;
+                        if (reinterpret_cast<std::uintptr_t>(&frame[0]) <= lowest) return frame[3];
+                        return static_cast<char>(self(self, lowest) + frame[5]);
+                    };
+                    char here = 0;
+                    constexpr std::uintptr_t size = std::uintptr_t{256} * 1024;
+                    step(step, reinterpret_cast<std::uintptr_t>(&here) & ~(size - 1));
+                }).join();
+            });
+        },
+        {.environment = {{"WEFT_DEBUG", "guard=canary"}}});
+    reported(child, "parser", "256 KiB", __LINE__ - 15);
+}
+
+TEST_P(StackOverflow, AFaultElsewhereIsNotOurs) {
+    const child_result child = run_child([] {
+        return run([] {
+            spawn([] {
+                volatile int* volatile nowhere = nullptr;
+                *nowhere = 1;
+            }).join();
+        });
+    });
+    if (!address_sanitizer && !thread_sanitizer) {
+        EXPECT_EQ(child.signal, SIGSEGV) << child.err;
+    }
+    EXPECT_EQ(child.lines_with("stack overflow").size(), 0u) << child.err;
+}
+
+TEST_P(StackOverflow, RecursionThatFitsIsFine) {
+    run([] {
+        spawn([] { recurse(address_sanitizer || thread_sanitizer ? 50 : 300); }).join();
+    });
+}
+
+}  // namespace
+}  // namespace weft::test

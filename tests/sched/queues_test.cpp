@@ -1,0 +1,109 @@
+// The small queues: next slot, inbox, global queue. One thread at a time; contention is in queues_stress.cpp.
+#include "sched/global_queue.hpp"
+#include "sched/inbox.hpp"
+#include "sched/next_slot.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace weft::detail {
+namespace {
+
+class NextSlot : public ::testing::TestWithParam<bool> {
+protected:
+    bias owner_bias{GetParam()};
+    next_slot slot{owner_bias};
+    std::array<coroutine, 2> c;
+};
+
+TEST_P(NextSlot, StartsEmpty) {
+    EXPECT_EQ(slot.peek(), nullptr);
+    EXPECT_EQ(slot.take(), nullptr);
+}
+
+TEST_P(NextSlot, GivesBackWhoWasPutLastAndKicksOutWhoWasThere) {
+    EXPECT_EQ(slot.put(&c[0]), nullptr);
+    EXPECT_EQ(slot.put(&c[1]), &c[0]);
+    EXPECT_EQ(slot.peek(), &c[1]);
+    EXPECT_EQ(slot.take(), &c[1]);
+    EXPECT_EQ(slot.take(), nullptr);
+}
+
+TEST_P(NextSlot, IsStolenOnlyByWhoNamesWhoIsThere) {
+    owner_bias.revoke();
+    EXPECT_EQ(slot.put(&c[0]), nullptr);
+    EXPECT_FALSE(slot.steal(&c[1]));
+    EXPECT_TRUE(slot.steal(&c[0]));
+    EXPECT_FALSE(slot.steal(&c[0]));
+    EXPECT_EQ(slot.take(), nullptr);
+}
+
+INSTANTIATE_TEST_SUITE_P(Bias, NextSlot, ::testing::Bool(),
+                         [](const auto& one) { return one.param ? "Shared" : "Biased"; });
+
+TEST(Inbox, DeliversInTheOrderOfArrivalAndEverythingAtOnce) {
+    inbox box;
+    std::array<coroutine, 3> c;
+    EXPECT_TRUE(box.empty());
+    EXPECT_EQ(box.take_all(), nullptr);
+
+    for (coroutine& one : c) box.push(one);
+    EXPECT_FALSE(box.empty());
+    coroutine* at = box.take_all();
+    for (coroutine& one : c) {
+        ASSERT_EQ(at, &one);
+        at = at->link;
+    }
+    EXPECT_EQ(at, nullptr);
+    EXPECT_TRUE(box.empty());
+}
+
+class GlobalQueue : public ::testing::Test {
+protected:
+    GlobalQueue() {
+        for (std::size_t i = 0; i != c.size(); ++i) c[i].id = i;
+    }
+    std::vector<std::uint64_t> take(std::size_t most, std::size_t processors) {
+        std::vector<coroutine*> out(most);
+        out.resize(queue.take(out, processors));
+        std::vector<std::uint64_t> ids;
+        for (const coroutine* one : out) ids.push_back(one->id);
+        return ids;
+    }
+    std::array<coroutine, 10> c;
+    global_queue queue;
+};
+
+TEST_F(GlobalQueue, IsFirstInFirstOut) {
+    EXPECT_TRUE(queue.empty());
+    queue.push(c[0]);
+    const std::array<coroutine*, 2> batch{&c[1], &c[2]};
+    queue.push(batch);
+    EXPECT_EQ(queue.size(), 3u);
+    EXPECT_EQ(take(8, 1), (std::vector<std::uint64_t>{0, 1, 2}));
+    EXPECT_TRUE(queue.empty());
+    EXPECT_TRUE(take(8, 1).empty());
+}
+
+TEST_F(GlobalQueue, LeavesAShareForTheOtherProcessors) {
+    for (coroutine& one : c) queue.push(one);
+    EXPECT_EQ(take(8, 4), (std::vector<std::uint64_t>{0, 1, 2})) << "10 / 4 + 1";
+    EXPECT_EQ(queue.size(), 7u);
+}
+
+TEST_F(GlobalQueue, GivesNoMoreThanThereIsRoomFor) {
+    for (coroutine& one : c) queue.push(one);
+    EXPECT_EQ(take(2, 1).size(), 2u);
+    EXPECT_EQ(queue.size(), 8u);
+}
+
+TEST_F(GlobalQueue, AlwaysGivesAtLeastOneWhenThereIsOne) {
+    queue.push(c[0]);
+    EXPECT_EQ(take(8, 1000).size(), 1u);
+}
+
+}  // namespace
+}  // namespace weft::detail
