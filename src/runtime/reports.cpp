@@ -10,10 +10,14 @@
 #include <cxxabi.h>
 #include <exception>
 #include <memory>
+#include <string>
 #include <typeinfo>
 
 namespace weft::detail {
 namespace {
+
+// More would bury the first ones.
+constexpr std::uint64_t lines_max = 200;
 
 void print_origin(printer& out, const coroutine& c) noexcept {
     out << "created at " << std::string_view(c.file.get() == nullptr ? "?" : c.file.get()) << ":"
@@ -128,11 +132,18 @@ void report_current() noexcept {
 
 std::string list_coroutines(const coroutine* except) {
     std::string text;
+    std::uint64_t more = 0;
+    std::uint64_t listed = 0;
     for_each_alive(except, [&](const coroutine& c, co_state state) {
+        if (++listed > lines_max) {
+            ++more;
+            return;
+        }
         printer out;
         print_line(out, c, state);
         text += out.view();
     });
+    if (more != 0) text += "  and " + std::to_string(more) + " more\n";
     return text;
 }
 

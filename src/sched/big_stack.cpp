@@ -6,6 +6,7 @@
 #include "sched/extras.hpp"
 #include "sched/machine.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/switch.hpp"
 
 #include <new>
 
@@ -66,6 +67,7 @@ void call_on_big_stack(void (*f)(void*), void* argument, std::size_t bytes) {
     announce_stack(&fake_stack, stack);
     jump(context, &call);
     if constexpr (asan_build) after_switch(fake_stack);
+    if (!sched.stacks.canary_intact(stack)) report_canary(stack);
     sched.stacks.give(stack);
 }
 

@@ -2,12 +2,16 @@
 #include <weft/exceptions.hpp>
 
 #include "base/assert.hpp"
-#include "base/off_heap.hpp"
+#include "base/print.hpp"
 #include "os/fence.hpp"
 #include "sched/extras.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/switch.hpp"
+
+#include <array>
+#include <cstdlib>
+#include <string_view>
 
 namespace weft::detail {
 
@@ -44,6 +48,26 @@ void run_task(coroutine& self) noexcept {
     } else if (detached) {
         drop_result(self);
     }
+}
+
+void report_canary(stack_ref stack) noexcept {
+    const coroutine* const c = this_coroutine();
+    printer out;
+    out << "weft: stack overflow in coroutine ";
+    if (c != nullptr) {
+        std::array<char, 64> name;
+        out << c->id.get();
+        if (copy_name(*c, name) != 0) out << " '" << std::string_view(name.data()) << "'";
+    } else {
+        out << "(in a blocking call)";
+    }
+    out << " (limit ";
+    out.bytes(stack.size());
+    out << ")";
+    if (c != nullptr) out << ", created at " << std::string_view(c->file.get()) << ":" << c->line.get();
+    out << "; the lowest word of the stack was written\n";
+    out.flush();
+    std::abort();
 }
 
 namespace {

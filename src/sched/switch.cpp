@@ -29,16 +29,6 @@ void* const dead_word = reinterpret_cast<void*>(std::uintptr_t{1});
     std::abort();
 }
 
-[[gnu::cold, gnu::noinline]] void canary_died(stack_ref stack) noexcept {
-    printer out;
-    out << "weft: stack overflow in a coroutine (limit ";
-    out.bytes(stack.size());
-    out << "): the lowest word of its stack was written\n";
-    out.flush();
-    print_evidence();
-    std::abort();
-}
-
 void give_stack(machine& m, stack_ref stack) noexcept {
     processor* const p = m.p;
     if (p != nullptr && stack.log2_size() == sched.stack_log2 && !p->stacks.full()) {
@@ -135,12 +125,16 @@ void become_scheduler(machine& m) noexcept {
     requeue(m, left);
 }
 
-[[gnu::always_inline]] inline void announce(void** fake_stack, const coroutine& to) noexcept {
+// Returns where to jump. Read before the sanitizer is told: behind that, it takes every access for the other's.
+[[gnu::always_inline]] [[nodiscard]] inline context_ref announce(void** fake_stack,
+                                                                 const coroutine& to) noexcept {
+    const context_ref context = to.context;
     if constexpr (asan_build || tsan_build) {
         const coroutine_extras* const extras = peek_extras(to);
         before_switch(fake_stack, to.stack.base(), to.stack.size(),
                       extras == nullptr ? nullptr : extras->tsan_fiber);
     }
+    return context;
 }
 
 void announce_scheduler(void** fake_stack, const machine& m) noexcept {
@@ -164,8 +158,7 @@ void announce_scheduler(void** fake_stack, const machine& m) noexcept {
     m.dead_stack = stack;
     if (next != nullptr) {
         become(m, *next);
-        announce(nullptr, *next);
-        jump(next->context, dead_word);
+        jump(announce(nullptr, *next), dead_word);
     } else {
         become_scheduler(m);
         announce_scheduler(nullptr, m);
@@ -184,7 +177,7 @@ void coroutine_main(raw_arrival raw) {
 
         machine& m = *this_machine();
         const stack_ref stack = self.stack;
-        if (!sched.stacks.canary_intact(stack)) canary_died(stack);
+        if (!sched.stacks.canary_intact(stack)) report_canary(stack);
         retire(m, self);
 
         coroutine* next;
@@ -219,8 +212,7 @@ void coroutine_main(raw_arrival raw) {
         if (!enter(m, *next)) continue;
         save_exceptions(m, self);
         become(m, *next);
-        announce(&fake_stack, *next);
-        const arrival from = jump(next->context, &self);
+        const arrival from = jump(announce(&fake_stack, *next), &self);
         arrive(from, fake_stack);
         return;
     }
@@ -264,8 +256,7 @@ bool run_coroutine(machine& m, coroutine& c) noexcept {
     void* fake_stack = nullptr;
     m.outer_exceptions = *m.exceptions;
     become(m, c);
-    announce(&fake_stack, c);
-    const arrival from = jump(c.context, nullptr);
+    const arrival from = jump(announce(&fake_stack, c), nullptr);
     after_switch(fake_stack);
     finish_switch(m, from);
     return true;

@@ -24,6 +24,9 @@ bool run_coroutine(machine& m, coroutine& c) noexcept;
 
 /// Runs the closure, and sees to what it throws. In run_task.cpp.
 void run_task(coroutine& self) noexcept;
+/// The stack has run over into its canary: says so and aborts.
+[[noreturn, gnu::cold]] void report_canary(stack_ref stack) noexcept;
+
 /// Destroys the result, if there is one and nobody has taken it.
 void drop_result(coroutine& c) noexcept;
 /// The end of a coroutine: tells scope and joiner. `self` is gone afterwards. In run_task.cpp.

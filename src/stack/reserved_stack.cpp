@@ -74,7 +74,7 @@ stack_ref stack_store::take(unsigned log2_size) noexcept {
         if (a.base.load(std::memory_order_relaxed) == 0 && !reserve(a, log2_size)) return {};
         if (a.free != no_slot) {
             slot = a.free;
-            a.free = a.next[slot];
+            a.free = a.next[slot] & ~unguarded_bit;
             --a.free_count;
         } else if (a.fresh != a.count) {
             slot = a.fresh++;
@@ -85,10 +85,10 @@ stack_ref stack_store::take(unsigned log2_size) noexcept {
     }
     const stack_ref stack(a.base.load(std::memory_order_relaxed) + (slot << log2_size), log2_size);
     in_use_.fetch_add(stack.size(), std::memory_order_relaxed);
-    // A slot without its guard because the kernel refused just this once would go unnoticed, so the first
-    // refusal turns every slot's low end into a canary gap; those that have guards keep them.
-    if (fresh && has_guards() && !guard_pages(stack.base(), guard_size(log2_size))) {
-        canary_.store(true, std::memory_order_relaxed);
+    if (fresh) {
+        const bool guarded = !canary_.load(std::memory_order_relaxed) &&
+                             guard_pages(stack.base(), guard_size(log2_size));
+        a.next[slot] = guarded ? 0 : unguarded_bit;  // The slot is ours alone.
     }
     return stack;
 }
@@ -107,13 +107,14 @@ void stack_store::give(stack_ref stack) noexcept {
     if (discard) discard_pages(stack.base(), stack.size());
 
     const std::lock_guard hold(lock_);
-    a.next[slot] = a.free;
+    a.next[slot] = (a.next[slot] & unguarded_bit) | a.free;
     a.free = slot;
     ++a.free_count;
 }
 
 bool stack_store::canary_intact(stack_ref stack) const noexcept {
-    if (has_guards()) return true;
+    const arena& a = arenas_[stack.log2_size() - log2_min];
+    if ((a.next[slot_of(a, stack)] & unguarded_bit) == 0) return true;
     return *reinterpret_cast<const volatile std::uint64_t*>(stack.base()) == 0;
 }
 

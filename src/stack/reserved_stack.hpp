@@ -9,8 +9,9 @@
 // of addresses and as much memory as was touched. Guards are markers inside the mapping
 // (MADV_GUARD_INSTALL), so they do not split it; mmap and mprotect for each stack fail at 32,742 of them,
 // vm.max_map_count being 65,530. Where the kernel lacks markers, or the memory is locked, the low
-// end of a slot is left alone and its lowest word must read 0: checked when a coroutine ends or parks
-// (`canary_intact`), never written, for a write would commit the page.
+// end of a slot is left alone and its lowest word must read 0: checked when a stack is given back
+// (`canary_intact`), never written, for a write would commit the page. Which of the two a slot has is noted with
+// its free link: the kernel may refuse a marker at any time (mlockall), and a guarded slot must not be read.
 //
 // Ownership: take() to give() the caller's. A slot is never unmapped before release().
 #pragma once
@@ -71,11 +72,7 @@ public:
 
     /// How much of the low end of a slot is guard.
     [[nodiscard]] static std::size_t guard_size(unsigned log2_size) noexcept;
-    [[nodiscard]] bool has_guards() const noexcept {
-        return !canary_.load(std::memory_order_relaxed);
-    }
-
-    /// Whether the stack has not run over, as far as its lowest word tells.
+    /// Whether the stack has not run over, as far as its lowest word tells. Always true for a guarded one.
     [[nodiscard]] bool canary_intact(stack_ref stack) const noexcept;
 
     /// The slot that holds `address`. Safe in a signal handler.
@@ -92,13 +89,15 @@ public:
     }
 
 private:
-    static constexpr std::uint32_t no_slot = UINT32_MAX;
+    static constexpr std::uint32_t no_slot = 0x7fffffff;
+    static constexpr std::uint32_t unguarded_bit = 0x80000000;
 
     struct arena {
         std::atomic<std::uintptr_t> base{0};
         std::size_t count = 0;           // Slots of the mapping.
         std::size_t fresh = 0;           // Slots from here on were never used.
-        std::uint32_t* next = nullptr;   // Free list through slot numbers: the slots stay untouched.
+        std::uint32_t* next = nullptr;   // Free list through slot numbers (the slots stay untouched), and
+                                         // unguarded_bit, which stays with the slot.
         std::uint32_t free = no_slot;
         std::size_t free_count = 0;
         void** tags = nullptr;           // ThreadSanitizer builds only.

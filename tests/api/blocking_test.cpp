@@ -397,7 +397,10 @@ TEST_P(Await, RethrowsItsException) {
             [&] { promise.set_exception(std::make_exception_ptr(std::domain_error("set"))); });
         EXPECT_THROW(await(promise.get_future()), std::domain_error);
         setter.join();
-        EXPECT_THROW(await(std::promise<int>().get_future()), std::future_error);
+        auto broken = std::make_unique<std::promise<int>>();
+        std::future<int> future = broken->get_future();
+        broken.reset();
+        EXPECT_THROW(await(std::move(future)), std::future_error);
     });
 }
 

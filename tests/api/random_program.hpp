@@ -52,8 +52,8 @@ public:
             violation("a cancellation left the program");
         }
         const no_cancel deaf;
-        while (alive_ != detached_alive_) yield();
-        while (alive_ != 0) sleep_for(unit_);
+        while (detached_ != 0) sleep_for(unit_);
+        if (alive_ != 0) violation("somebody is left");
         if (begun_ != destroyed_) violation("a body was destroyed never or twice");
         const std::lock_guard hold(lock_);
         return violations_;
@@ -282,11 +282,11 @@ private:
                 break;
             }
             case how::detached: {
-                ++detached_alive_;
+                ++detached_;
                 spawn([this, &child] {
                     const struct ends {
                         random_program& program;
-                        ~ends() { --program.detached_alive_; }
+                        ~ends() { --program.detached_; }
                     } at_the_end{*this};
                     static_cast<void>(coroutine(child));
                 }).detach();
@@ -312,7 +312,7 @@ private:
     const std::chrono::nanoseconds unit_;
     std::unique_ptr<node> root_;
     std::atomic<int> alive_{0};
-    std::atomic<int> detached_alive_{0};
+    std::atomic<int> detached_{0};
     std::atomic<int> begun_{0};
     std::atomic<int> destroyed_{0};
     std::mutex lock_;
