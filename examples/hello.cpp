@@ -6,7 +6,7 @@
 using namespace std::chrono_literals;
 
 void help(int number) {
-    weft::sleep_for(number * 10ms);  // Only this coroutine waits.
+    weft::sleep_for(number * 100ms);  // Only this coroutine waits.
     std::cout << "helper " << number << " is done\n";
 }
 

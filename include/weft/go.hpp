@@ -60,9 +60,9 @@ private:
 inline constexpr int no_affinity = -1;
 
 struct spawn_options {
-    std::string_view name = {};   // Copied. Shown in reports.
-    int affinity = no_affinity;   // A processor to prefer; see set_affinity_hint().
-    std::size_t stack_size = 0;   // 0: options.stack_size. Rounded up to a power of two.
+    std::string_view name = {};  // Copied. Shown in reports.
+    int affinity = no_affinity;  // A processor to prefer; see set_affinity_hint().
+    std::size_t stack_size = 0;  // 0: options.stack_size. Rounded up to a power of two.
 };
 
 namespace detail {
@@ -174,23 +174,21 @@ void go(F&& f, call_site where = call_site::current()) {
     detail::spawn_task(std::forward<F>(f), nullptr, nullptr, detail::spawn_mode::detached, where);
 }
 template <class F>
-void go(const spawn_options& options, F&& f,
-        call_site where = call_site::current()) {
+void go(const spawn_options& options, F&& f, call_site where = call_site::current()) {
     detail::spawn_task(std::forward<F>(f), &options, nullptr, detail::spawn_mode::detached, where);
 }
 
 /// Starts a coroutine to be joined.
 template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
-[[nodiscard]] join_handle<R> spawn(F&& f,
-                                   call_site where = call_site::current()) {
-    return detail::join_access::make<R>(detail::spawn_task(
-        std::forward<F>(f), nullptr, nullptr, detail::spawn_mode::joinable, where));
+[[nodiscard]] join_handle<R> spawn(F&& f, call_site where = call_site::current()) {
+    return detail::join_access::make<R>(detail::spawn_task(std::forward<F>(f), nullptr, nullptr,
+                                                           detail::spawn_mode::joinable, where));
 }
 template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
 [[nodiscard]] join_handle<R> spawn(const spawn_options& options, F&& f,
                                    call_site where = call_site::current()) {
-    return detail::join_access::make<R>(detail::spawn_task(
-        std::forward<F>(f), &options, nullptr, detail::spawn_mode::joinable, where));
+    return detail::join_access::make<R>(detail::spawn_task(std::forward<F>(f), &options, nullptr,
+                                                           detail::spawn_mode::joinable, where));
 }
 
 }  // namespace WEFT_STACK_KIND
@@ -203,7 +201,8 @@ void yield();
 [[gnu::always_inline]] inline void checkpoint() {
     const detail::thread_block* const block = detail::this_thread_block();
     if ((block->preempt.load(std::memory_order_relaxed) |
-         block->attention.load(std::memory_order_relaxed)->load(std::memory_order_relaxed)) != 0) [[unlikely]] {
+         block->attention.load(std::memory_order_relaxed)->load(std::memory_order_relaxed)) != 0)
+        [[unlikely]] {
         detail::safepoint_slow();
     }
 }

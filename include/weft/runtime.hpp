@@ -128,8 +128,7 @@ inline namespace WEFT_STACK_KIND {
 ///
 /// std::logic_error inside a coroutine or while another runtime is up.
 template <class F>
-int run(F&& main, const options& opts = {},
-        call_site where = call_site::current()) {
+int run(F&& main, const options& opts = {}, call_site where = call_site::current()) {
     using call = std::remove_reference_t<F>;
     using result = std::invoke_result_t<call&>;
     static_assert(std::is_void_v<result> || std::convertible_to<result, int>,
@@ -166,8 +165,7 @@ public:
     /// Runs `f` as a coroutine. From any thread. The future throws coroutine_cancelled when the
     /// coroutine was cancelled.
     template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
-    [[nodiscard]] std::future<R> submit(
-        F&& f, call_site where = call_site::current()) {
+    [[nodiscard]] std::future<R> submit(F&& f, call_site where = call_site::current()) {
         detail::submission<std::decay_t<F>, R> work{std::forward<F>(f), {}};
         std::future<R> result = work.promise.get_future();
         detail::spawn_task(std::move(work), nullptr, nullptr, detail::spawn_mode::detached, where);

@@ -59,11 +59,11 @@ public:
     /// child that adds children to its own full scope waits for a place while it holds one.)
     template <class F>
     void go(F&& f, call_site where = call_site::current()) {
-        detail::spawn_task(std::forward<F>(f), nullptr, &core_, detail::spawn_mode::detached, where);
+        detail::spawn_task(std::forward<F>(f), nullptr, &core_, detail::spawn_mode::detached,
+                           where);
     }
     template <class F>
-    void go(const spawn_options& options, F&& f,
-            call_site where = call_site::current()) {
+    void go(const spawn_options& options, F&& f, call_site where = call_site::current()) {
         detail::spawn_task(std::forward<F>(f), &options, &core_, detail::spawn_mode::detached,
                            where);
     }
@@ -71,15 +71,13 @@ public:
     /// The same with a handle. An exception of the child reaches the handle's join() and fails the
     /// scope as well.
     template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
-    [[nodiscard]] join_handle<R> spawn(
-        F&& f, call_site where = call_site::current()) {
+    [[nodiscard]] join_handle<R> spawn(F&& f, call_site where = call_site::current()) {
         return detail::join_access::make<R>(detail::spawn_task(
             std::forward<F>(f), nullptr, &core_, detail::spawn_mode::joinable, where));
     }
     template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
-    [[nodiscard]] join_handle<R> spawn(
-        const spawn_options& options, F&& f,
-        call_site where = call_site::current()) {
+    [[nodiscard]] join_handle<R> spawn(const spawn_options& options, F&& f,
+                                       call_site where = call_site::current()) {
         return detail::join_access::make<R>(detail::spawn_task(
             std::forward<F>(f), &options, &core_, detail::spawn_mode::joinable, where));
     }

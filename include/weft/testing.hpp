@@ -28,8 +28,7 @@ private:
 
 namespace weft::detail {
 
-void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument,
-                   const call_site& where);
+void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument, const call_site& where);
 [[noreturn]] void throw_failure(std::uint64_t seed);
 
 }  // namespace weft::detail
@@ -47,13 +46,11 @@ namespace weft::testing {
 /// returned are cancelled and joined; one that can't be (it waits where nothing cancels) is dropped
 /// without unwinding its stack.
 template <class F>
-void simulate(std::uint64_t seed, F&& f,
-              call_site where = call_site::current()) {
+void simulate(std::uint64_t seed, F&& f, call_site where = call_site::current()) {
     using call = std::remove_reference_t<F>;
     call* const callee = std::addressof(f);
     detail::simulate_main(
-        seed,
-        [](void* argument) { static_cast<void>((**static_cast<call* const*>(argument))()); },
+        seed, [](void* argument) { static_cast<void>((**static_cast<call* const*>(argument))()); },
         const_cast<call**>(&callee), where);
 }
 

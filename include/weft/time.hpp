@@ -24,8 +24,8 @@ namespace weft::detail {
 
 /// `d` in whole nanoseconds, rounded up so that nobody wakes early, and clamped to what 64 bits hold.
 template <class Rep, class Period>
-[[nodiscard]] constexpr std::chrono::nanoseconds to_nanoseconds(
-    std::chrono::duration<Rep, Period> d) noexcept {
+[[nodiscard]] constexpr std::chrono::nanoseconds
+to_nanoseconds(std::chrono::duration<Rep, Period> d) noexcept {
     using std::chrono::nanoseconds;
     using wide = std::chrono::duration<long double, std::nano>;
     const long double wanted = wide(d).count();

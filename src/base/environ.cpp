@@ -41,14 +41,22 @@ std::optional<std::uint64_t> size(std::string_view text) noexcept {
     unsigned shift = 0;
     if (!text.empty()) {
         switch (text.back()) {
-            case 'K': shift = 10; break;
-            case 'M': shift = 20; break;
-            case 'G': shift = 30; break;
-            default: break;
+        case 'K':
+            shift = 10;
+            break;
+        case 'M':
+            shift = 20;
+            break;
+        case 'G':
+            shift = 30;
+            break;
+        default:
+            break;
         }
         if (shift != 0) text.remove_suffix(1);
     }
-    const auto value = number<std::uint64_t>(text, 0, std::numeric_limits<std::uint64_t>::max() >> shift);
+    const auto value =
+        number<std::uint64_t>(text, 0, std::numeric_limits<std::uint64_t>::max() >> shift);
     if (!value) return std::nullopt;
     return *value << shift;
 }

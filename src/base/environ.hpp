@@ -13,16 +13,16 @@ namespace weft::detail {
 
 struct environment {
     // Variables. 0: not set.
-    unsigned processors = 0;             // WEFT_PROCS
-    bool has_gc_percent = false;         // WEFT_GC_PERCENT
+    unsigned processors = 0;      // WEFT_PROCS
+    bool has_gc_percent = false;  // WEFT_GC_PERCENT
     int gc_percent = 0;
-    std::uint64_t memory_limit = 0;      // WEFT_MEMORY_LIMIT, bytes
+    std::uint64_t memory_limit = 0;  // WEFT_MEMORY_LIMIT, bytes
 
     // WEFT_DEBUG.
-    std::uint64_t schedtrace_ms = 0;     // schedtrace=ms: a line of counters every so often
-    std::uint64_t stall_ms = 0;          // stall=ms[ms]: report what looks stuck
-    bool guard_canary = false;           // guard=canary: as if the kernel had no light guards
-    std::uint64_t steal_seed = 0;        // stealseed=n: seeds the choice of victims
+    std::uint64_t schedtrace_ms = 0;  // schedtrace=ms: a line of counters every so often
+    std::uint64_t stall_ms = 0;       // stall=ms[ms]: report what looks stuck
+    bool guard_canary = false;        // guard=canary: as if the kernel had no light guards
+    std::uint64_t steal_seed = 0;     // stealseed=n: seeds the choice of victims
 };
 
 /// Reads the process's environment and prints a line for each fault in it.

@@ -1,5 +1,6 @@
 #include "base/off_heap.hpp"
 
+#include <bit>
 #include <cstdlib>
 
 #if WEFT_MIMALLOC
@@ -10,7 +11,13 @@ namespace weft::detail {
 
 void* off_heap_allocate(std::size_t size, std::size_t align) {
 #if WEFT_MIMALLOC
-    void* const memory = mi_malloc_aligned(size, align);
+    // mimalloc 2.0.9 takes a size that is a multiple of the alignment for aligned by itself, which in the
+    // first page of a segment it is not: one byte more sends it the careful way.
+    if (align > alignof(std::max_align_t)) size = (size + align - 1) / align * align + 1;
+    // mimalloc 2.0.9, Debian 12's, takes a block whose size is a power of two for aligned to it, and above 128
+    // bytes it is not. A byte more, and it looks.
+    const bool misjudged = align > 64 && std::has_single_bit(size);
+    void* const memory = mi_malloc_aligned(misjudged ? size + 1 : size, align);
 #else
     const std::size_t unit = align < alignof(std::max_align_t) ? alignof(std::max_align_t) : align;
     void* const memory = std::aligned_alloc(unit, (size + unit - 1) / unit * unit);

@@ -42,7 +42,8 @@ printer& printer::operator<<(std::int64_t value) noexcept {
 
 printer& printer::bytes(std::uint64_t count) noexcept {
     constexpr std::uint64_t kib = 1024;
-    if (count >= kib * kib && count % (kib * kib) == 0) return *this << count / (kib * kib) << " MiB";
+    if (count >= kib * kib && count % (kib * kib) == 0)
+        return *this << count / (kib * kib) << " MiB";
     if (count >= kib && count % kib == 0) return *this << count / kib << " KiB";
     return *this << count << " B";
 }

@@ -5,12 +5,12 @@
 // travels with a coroutine beyond its registers is saved by sched/switch.cpp.
 #pragma once
 
+#include "arch/jump.hpp"
+
 #include <boost/context/detail/fcontext.hpp>
 #include <boost/version.hpp>
 
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 
 namespace weft::detail {
 
@@ -30,30 +30,15 @@ using context_entry = void (*)(raw_arrival);
 [[nodiscard]] inline context_ref make_context(void* top, std::size_t size,
                                               context_entry entry) noexcept {
     const context_ref context = boost::context::detail::make_fcontext(top, size, entry);
-#if defined(__x86_64__)
-    // make_fcontext copies its maker's floating-point control words; a new coroutine starts with the
-    // defaults of the ABI: MXCSR at the bottom of the frame, the x87 word behind it.
-    const std::uint32_t mxcsr = 0x1f80;
-    const std::uint16_t x87 = 0x037f;
-    std::memcpy(context, &mxcsr, sizeof(mxcsr));
-    std::memcpy(static_cast<std::byte*>(context) + 4, &x87, sizeof(x87));
-#endif
+    // make_fcontext copies its maker's floating-point control words.
+    set_default_float_control(context);
     return context;
 }
 
-#if defined(__x86_64__)
-/// jump_fcontext, by a detour that the CPU's return predictor likes: src/arch/x86_64/jump.S.
-extern "C" raw_arrival weft_jump(context_ref to, void* word) noexcept;
-#else
-inline raw_arrival weft_jump(context_ref to, void* word) noexcept {
-    return boost::context::detail::jump_fcontext(to, word);
-}
-#endif
-
 /// Saves the registers on this stack, continues `to`, and returns when somebody jumps back.
 inline arrival jump(context_ref to, void* word) noexcept {
-    const raw_arrival here = weft_jump(to, word);
-    return {here.fctx, here.data};
+    const jump_result here = weft_jump(to, word);
+    return {here.context, here.word};
 }
 
 }  // namespace weft::detail

@@ -3,7 +3,8 @@
 // ThreadSanitizer sees a *fiber* for each stack. Its fibers are switched without an edge between them
 // (`no_sync`): that two coroutines happen to share a thread orders nothing in the program's logic, and an
 // edge would hide the program's races. There is one fiber a stack, for as long as the stack's slot
-// exists, and at most tsan_fibers_max of them.
+// exists, and at most tsan_fibers_max of them. Each fiber has a shadow of its calls, so no call may begin on
+// one fiber and end on another: everything around a jump is inline, and who never returns says so.
 #pragma once
 
 #include "base/config.hpp"
@@ -16,15 +17,17 @@
 #endif
 #if WEFT_TSAN
 #include <sanitizer/tsan_interface.h>
+extern "C" void __tsan_func_exit();  // What the compiler calls at the end of every function.
 #endif
 
 namespace weft::detail {
 
 /// Immediately before a jump to the stack [bottom, bottom + size). `fake_stack` receives what
 /// after_switch() of the same context needs; null when this context never continues.
-inline void before_switch([[maybe_unused]] void** fake_stack, [[maybe_unused]] const void* bottom,
-                          [[maybe_unused]] std::size_t size,
-                          [[maybe_unused]] void* tsan_fiber) noexcept {
+[[gnu::always_inline]] inline void before_switch([[maybe_unused]] void** fake_stack,
+                                                 [[maybe_unused]] const void* bottom,
+                                                 [[maybe_unused]] std::size_t size,
+                                                 [[maybe_unused]] void* tsan_fiber) noexcept {
 #if WEFT_ASAN
     __sanitizer_start_switch_fiber(fake_stack, bottom, size);
 #endif
@@ -34,9 +37,16 @@ inline void before_switch([[maybe_unused]] void** fake_stack, [[maybe_unused]] c
 }
 
 /// First thing behind a jump; null on the first entry of a context.
-inline void after_switch([[maybe_unused]] void* fake_stack) noexcept {
+[[gnu::always_inline]] inline void after_switch([[maybe_unused]] void* fake_stack) noexcept {
 #if WEFT_ASAN
     __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
+#endif
+}
+
+/// In a function that leaves its stack for good, before before_switch(): its shadow frame goes too.
+[[gnu::always_inline]] inline void drop_shadow_frame() noexcept {
+#if WEFT_TSAN
+    __tsan_func_exit();
 #endif
 }
 
@@ -62,5 +72,9 @@ inline constexpr std::size_t tsan_fibers_max = 4000;
 /// Aborts with a clear message when there are too many.
 [[nodiscard]] void* new_tsan_fiber() noexcept;
 void delete_tsan_fiber(void* fiber) noexcept;
+
+/// Memory that belongs to a thread, and so to whichever fiber runs on it: errno. ThreadSanitizer must not
+/// take two fibers' use of it for a race.
+void shared_by_fibers(const void* memory, std::size_t size) noexcept;
 
 }  // namespace weft::detail

@@ -12,6 +12,9 @@ inline constexpr std::size_t page_size = 4096;
 [[nodiscard]] void* reserve_pages(std::size_t size, std::size_t align, const char* name) noexcept;
 void release_pages(void* base, std::size_t size) noexcept;
 
+/// Takes away all access, for good. Splits the mapping.
+void deny_pages(void* base, std::size_t size) noexcept;
+
 /// Gives the memory behind the pages back; they read 0 afterwards. Guards stay.
 void discard_pages(void* base, std::size_t size) noexcept;
 

@@ -12,7 +12,8 @@ using thread_handle = pthread_t;
 
 /// Starts a joinable thread that blocks every signal meant for the program, so that those are delivered
 /// to the program's own threads.
-[[nodiscard]] std::error_code start_thread(thread_handle& handle, void* (*body)(void*), void* argument);
+[[nodiscard]] std::error_code start_thread(thread_handle& handle, void* (*body)(void*),
+                                           void* argument);
 void join_thread(thread_handle handle) noexcept;
 
 /// At most 15 bytes.

@@ -19,7 +19,8 @@ namespace {
 // ThreadSanitizer has a thread of its own.
 constexpr unsigned sanitizer_threads = tsan_build ? 1 : 0;
 
-std::string report;  // Of the deadlock that is being thrown; one machine runs when it is written and read.
+std::string
+    report;  // Of the deadlock that is being thrown; one machine runs when it is written and read.
 
 std::string make_report() {
     return "weft: deadlock: every coroutine waits, and nothing is left that could wake one\n" +
@@ -36,7 +37,7 @@ bool fire_deadlock_in_main() noexcept {
     coroutine* const main = sched.main.load();
     report = make_report();
     if (main == nullptr) return false;
-    const ticket t = main->current_cancellable();  // Only such a wait may throw.
+    const ticket t = main->current_throwing();
     return t.who != nullptr && fire(t, wake_reason::deadlock);
 }
 
@@ -55,7 +56,8 @@ bool handle_deadlock() noexcept {
         return false;
     }
     if (anything_to_do()) return true;  // The last foreign thread left something behind as it went.
-    if (sched.opts.on_deadlock == deadlock_action::throw_in_main && fire_deadlock_in_main()) return true;
+    if (sched.opts.on_deadlock == deadlock_action::throw_in_main && fire_deadlock_in_main())
+        return true;
 
     const std::string text = make_report();
     std::fflush(nullptr);

@@ -77,10 +77,14 @@ void join_quietly(coroutine& c) noexcept {
 
 void rethrow_outcome(coroutine& c) {
     switch (c.flags.result) {
-        case outcome::value: return;
-        case outcome::cancelled: throw coroutine_cancelled();
-        case outcome::exception: std::rethrow_exception(std::exchange(peek_extras(c)->error, nullptr));
-        case outcome::none: break;
+    case outcome::value:
+        return;
+    case outcome::cancelled:
+        throw coroutine_cancelled();
+    case outcome::exception:
+        std::rethrow_exception(std::exchange(peek_extras(c)->error, nullptr));
+    case outcome::none:
+        break;
     }
     WEFT_CHECK(!"joined before its end");
 }

@@ -35,18 +35,20 @@ void print_line(printer& out, const coroutine& c, co_state state) noexcept {
     out << "  ";
     print_coroutine(out, c);
     switch (state) {
-        case co_state::runnable: out << ", runnable, "; break;
-        case co_state::running:
-            out << ((c.traits & trait_blocking) != 0 ? ", in a blocking call, " : ", running, ");
-            break;
-        default: {
-            const wait_kind kind = c.kind();
-            if (kind == wait_kind::other) {
-                out << ", parked, ";
-            } else {
-                out << ", waits for " << std::string_view(name_of(kind)) << ", ";
-            }
+    case co_state::runnable:
+        out << ", runnable, ";
+        break;
+    case co_state::running:
+        out << ((c.traits & trait_blocking) != 0 ? ", in a blocking call, " : ", running, ");
+        break;
+    default: {
+        const wait_kind kind = c.kind();
+        if (kind == wait_kind::other) {
+            out << ", parked, ";
+        } else {
+            out << ", waits for " << std::string_view(name_of(kind)) << ", ";
         }
+    }
     }
     print_origin(out, c);
     out << "\n";

@@ -151,7 +151,8 @@ void run_as_main(main_run& run, std::int64_t grace_ns) {
     spawn_options how;
     how.name = "main";
     how.stack_size = std::max(main_stack, sched.opts.stack_size);
-    how.stack_size = std::min(how.stack_size, std::max(sched.opts.max_stack, std::size_t{1} << stack_store::log2_min));
+    how.stack_size = std::min(
+        how.stack_size, std::max(sched.opts.max_stack, std::size_t{1} << stack_store::log2_min));
     try {
         start_main(here, how, run, grace_ns);
     } catch (...) {

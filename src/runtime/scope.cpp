@@ -66,7 +66,8 @@ void cancel_children(scope_state& s) noexcept {
 void release_place(scope_state& s) noexcept {
     const std::lock_guard hold(s.lock);
     while (scope_waiter* const heir = s.place_waiters.pop()) {
-        if (fire(heir->who, wake_reason::signalled)) return;  // Not one that was cancelled meanwhile.
+        if (fire(heir->who, wake_reason::signalled))
+            return;  // Not one that was cancelled meanwhile.
     }
     if (--s.places_taken != 0) return;
     while (scope_waiter* const joiner = s.joiners.pop()) fire(joiner->who, wake_reason::signalled);

@@ -107,7 +107,8 @@ coroutine& begin_spawn(const task_type& type, const spawn_options* options, scop
     try {
         // Counted first and asked behind it: either stop waits for this one, or it is refused here.
         if (visit && sched.draining.load(std::memory_order_seq_cst)) {
-            throw std::logic_error("weft: the runtime is stopping; nothing can be spawned from outside");
+            throw std::logic_error(
+                "weft: the runtime is stopping; nothing can be spawned from outside");
         }
         if (type.size > inline_frame_size || type.align > inline_frame_align) {
             void* const frame = off_heap_allocate(type.size, type.align);

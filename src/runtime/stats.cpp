@@ -8,7 +8,8 @@ using namespace detail;
 
 runtime_stats stats() noexcept {
     runtime_stats s;
-    const foreign_visit visit;  // On a machine too: stop must not take the processors away meanwhile.
+    const foreign_visit
+        visit;  // On a machine too: stop must not take the processors away meanwhile.
     if (!visit) return s;
     for (processor* p : sched.all_processors()) {
         s.spawned += p->spawned.read();

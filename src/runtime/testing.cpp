@@ -30,8 +30,8 @@ bool simulated_deadlock() noexcept {
 void abandon_all() noexcept {
     sched.coroutines.for_each([](coroutine& c) {
         if (c.state.load(std::memory_order_relaxed) == co_state::dead) return;
-        if (c.stack) sched.stacks.give(c.stack);
-        c.stack = {};
+        if (c.stack.get()) sched.stacks.give(c.stack);
+        c.stack = stack_ref();
         c.state.store(co_state::dead, std::memory_order_relaxed);
         give_descriptor(c);
     });
@@ -39,7 +39,8 @@ void abandon_all() noexcept {
 
 }  // namespace
 
-void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument, const call_site& where) {
+void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument,
+                   const call_site& where) {
     claim_runtime("simulate");
     struct release {
         ~release() { release_runtime(); }
@@ -78,7 +79,8 @@ void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument, cons
         run.error = std::current_exception();
     }
     // A deadlock before main has returned is the test's failure; behind it, its leftovers are dropped.
-    if (!run.error && !run.returned) run.error = std::make_exception_ptr(deadlock(deadlock_report()));
+    if (!run.error && !run.returned)
+        run.error = std::make_exception_ptr(deadlock(deadlock_report()));
     if (live_coroutines() != 0) abandon_all();
     stop_scheduler();
     remove_fault_hook();

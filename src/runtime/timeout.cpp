@@ -50,14 +50,16 @@ void disarm(coroutine_extras& extras) noexcept {
             continue;
         }
         const std::uint64_t next = (word & ~std::uint64_t{deadline_armed}) + deadline_epoch;
-        if (!extras.deadline_word.compare_exchange_weak(word, next, std::memory_order_acq_rel)) continue;
+        if (!extras.deadline_word.compare_exchange_weak(word, next, std::memory_order_acq_rel))
+            continue;
         if ((word & deadline_armed) != 0) sched.hooks.timers->forget(*extras.deadline_home);
         return;
     }
 }
 
 void arm(coroutine_extras& extras, std::int64_t when) {
-    const std::uint64_t word = extras.deadline_word.load(std::memory_order_relaxed) | deadline_armed;
+    const std::uint64_t word =
+        extras.deadline_word.load(std::memory_order_relaxed) | deadline_armed;
     const timer_event event{reinterpret_cast<std::uintptr_t>(&extras) | 1, word};
     extras.deadline_word.store(word, std::memory_order_release);
     extras.deadline_home = this_machine()->p;

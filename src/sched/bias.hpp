@@ -40,7 +40,8 @@ public:
         if (revoked_.load(std::memory_order_relaxed)) return false;
         busy_.store(true, std::memory_order_relaxed);
         light_fence();
-        if (!revoked_.load(std::memory_order_relaxed)) [[likely]] return true;
+        if (!revoked_.load(std::memory_order_relaxed)) [[likely]]
+            return true;
         busy_.store(false, std::memory_order_relaxed);
         return false;
     }

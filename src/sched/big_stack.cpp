@@ -51,7 +51,8 @@ void call_on_big_stack(void (*f)(void*), void* argument, std::size_t bytes) {
         return;
     }
     unsigned log2 = log2_smallest;
-    while (log2 <= stack_store::log2_max && (std::size_t{1} << log2) - stack_store::guard_size(log2) < bytes) {
+    while (log2 <= stack_store::log2_max &&
+           (std::size_t{1} << log2) - stack_store::guard_size(log2) < bytes) {
         ++log2;
     }
     if (log2 > stack_store::log2_max) throw std::bad_alloc();

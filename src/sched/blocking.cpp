@@ -92,7 +92,8 @@ blocking_section::blocking_section() : self_(this_coroutine()) {
 
 blocking_section::~blocking_section() {
     if (self_ == nullptr) return;
-    machine& m = *machine_;  // Still ours: a coroutine in a blocking call does not leave its thread.
+    machine& m =
+        *machine_;  // Still ours: a coroutine in a blocking call does not leave its thread.
     processor* const p = take_idle_processor(before_blocking_);
     m.p = p;
     self_->traits = self_->traits & static_cast<std::uint8_t>(~trait_blocking);

@@ -51,7 +51,8 @@ bool cancellation_due(coroutine& self) noexcept {
 }
 
 void cancellation_point(coroutine& self) {
-    if (self.attention.load(std::memory_order_relaxed) == 0) [[likely]] return;
+    if (self.attention.load(std::memory_order_relaxed) == 0) [[likely]]
+        return;
     if (cancellation_due(self)) throw_cancelled(self);
 }
 

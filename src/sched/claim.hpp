@@ -35,7 +35,8 @@ namespace weft::detail {
 [[nodiscard]] inline bool enter_parked(coroutine& c) noexcept {
     c.state.store(co_state::running, std::memory_order_relaxed);
     light_fence();
-    if (c.claim.load(std::memory_order_relaxed) == claim_state::none) [[likely]] return true;
+    if (c.claim.load(std::memory_order_relaxed) == claim_state::none) [[likely]]
+        return true;
     return settle_claim(c);
 }
 

@@ -91,17 +91,17 @@ struct alignas(cache_line) coroutine : sleeper {
     coroutine() noexcept : sleeper(false) {}
 
     // Line 0. The sleeper's word, and then:
-    context_ref context = nullptr;
+    relaxed<context_ref> context{nullptr};
     std::atomic<co_state> state{co_state::dead};
     std::atomic<claim_state> claim{claim_state::none};
     relaxed<std::uint8_t> no_cancel{0};  // Depth of weft::no_cancel.
     relaxed<std::uint8_t> traits{0};     // Bits of co_traits.
     attention_word attention{0};
     coroutine* link = nullptr;  // Run queues and pools.
-    stack_ref stack;
-    void* caught_exceptions = nullptr;
-    unsigned uncaught_exceptions = 0;
-    int error_number = 0;
+    relaxed<stack_ref> stack{};
+    relaxed<void*> caught_exceptions{nullptr};
+    relaxed<unsigned> uncaught_exceptions{0};
+    relaxed<int> error_number{0};
     std::atomic<std::uintptr_t> join{join_none};
 
     // Line 1.
@@ -111,8 +111,9 @@ struct alignas(cache_line) coroutine : sleeper {
     relaxed<std::uint32_t> line{0};
     struct {
         outcome result : 2;
-        bool big_frame : 1;                // The frame is elsewhere; its address is in `frame`.
-        std::uint8_t stack_above_min : 5;  // log2 of the stack to attach, less stack_store::log2_min.
+        bool big_frame : 1;  // The frame is elsewhere; its address is in `frame`.
+        std::uint8_t
+            stack_above_min : 5;  // log2 of the stack to attach, less stack_store::log2_min.
     } flags{};
     std::uint8_t no_preempt_depth = 0;
     relaxed<std::int16_t> affinity{-1};

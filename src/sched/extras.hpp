@@ -36,7 +36,7 @@ struct coroutine_extras {
     coroutine_extras* link = nullptr;  // The pool's.
     spin_lock lock;
     coroutine* owner = nullptr;
-    std::array<char, 64> name{};       // Ends with a 0.
+    std::array<char, 64> name{};  // Ends with a 0.
     std::stop_source stop{std::nostopstate};
 
     local_table locals;
@@ -47,10 +47,10 @@ struct coroutine_extras {
     processor* deadline_home = nullptr;     // Whose heap the timer is in.
     deadline_section* deadlines = nullptr;  // Innermost with_timeout.
 
-    machine* locked_to = nullptr;           // thread_lock
+    machine* locked_to = nullptr;  // thread_lock
     unsigned lock_depth = 0;
-    unsigned swallowed = 0;                 // Cancellations thrown so far.
-    void* tsan_fiber = nullptr;
+    unsigned swallowed = 0;  // Cancellations thrown so far.
+    relaxed<void*> tsan_fiber{nullptr};
 };
 
 enum deadline_bits : std::uint64_t { deadline_armed = 1, deadline_firing = 2, deadline_epoch = 4 };

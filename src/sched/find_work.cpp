@@ -1,6 +1,6 @@
 // Where to look for the next coroutine, in order.
-#include "base/assert.hpp"
 #include "arch/cpu.hpp"
+#include "base/assert.hpp"
 #include "sched/idle.hpp"
 #include "sched/park.hpp"
 #include "sched/pick.hpp"
@@ -44,12 +44,14 @@ bool may_spin(machine& m) noexcept {
     return true;
 }
 
-coroutine* steal_from(processor& p, processor& victim, unsigned round, coroutine* stale_next) noexcept {
+coroutine* steal_from(processor& p, processor& victim, unsigned round,
+                      coroutine* stale_next) noexcept {
     if (const std::size_t n = p.ring.steal_from(victim.ring); n != 0) {
         p.steals.add(n);
         return p.ring.pop();
     }
-    if (victim.earliest_deadline.load(std::memory_order_relaxed) != never && run_timers(victim) != 0) {
+    if (victim.earliest_deadline.load(std::memory_order_relaxed) != never &&
+        run_timers(victim) != 0) {
         return take_own(p);
     }
     // What was put there for the victim alone is ours only when it does not come to it.
@@ -78,7 +80,8 @@ coroutine* steal(machine& m) noexcept {
             glimpse& last = p.seen[victim.index];
             coroutine* const next = victim.next.peek();
             const std::uint64_t tick = victim.tick.read();
-            const bool stale = round != 0 && next != nullptr && next == last.next && tick == last.tick;
+            const bool stale =
+                round != 0 && next != nullptr && next == last.next && tick == last.tick;
             last = {next, tick};
             if (coroutine* const c = steal_from(p, victim, round, stale ? next : nullptr)) return c;
         }

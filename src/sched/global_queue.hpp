@@ -81,7 +81,8 @@ private:
         } catch (...) {
             return false;
         }
-        for (std::size_t i = head_; i != tail_; ++i) slots[i & (wider - 1)] = slots_[i & (capacity_ - 1)];
+        for (std::size_t i = head_; i != tail_; ++i)
+            slots[i & (wider - 1)] = slots_[i & (capacity_ - 1)];
         off_heap_free(slots_);
         slots_ = slots;
         capacity_ = wider;

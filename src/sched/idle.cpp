@@ -21,7 +21,8 @@ constexpr std::int64_t timer_window = 75'000;
 
 constexpr std::int64_t watch_least = 50'000;
 constexpr std::int64_t watch_most = 10'000'000;
-constexpr std::int64_t watch_trusted = 1'000'000;  // Who watches more rarely is woken for a `next` too.
+constexpr std::int64_t watch_trusted =
+    1'000'000;  // Who watches more rarely is woken for a `next` too.
 
 // How often to look whether a suspected deadlock has become one.
 constexpr std::int64_t look_again = 500'000'000;
@@ -120,7 +121,6 @@ bool take_assignment(machine& m) noexcept {
     return true;
 }
 
-
 // Until when `m` sleeps, and whether it is the keeper meanwhile. Under idle_lock.
 std::int64_t plan_sleep_locked(machine& m, bool suspicious) noexcept {
     const unsigned idle = sched.idle_count.load(std::memory_order_relaxed);
@@ -129,10 +129,12 @@ std::int64_t plan_sleep_locked(machine& m, bool suspicious) noexcept {
     const bool others_run = idle < sched.processor_count;
     std::int64_t interval = never;
     std::int64_t until = earliest_timer();
-    if (until != never && many_timers()) until = std::max(until, sched.last_timer_wake + timer_window);
+    if (until != never && many_timers())
+        until = std::max(until, sched.last_timer_wake + timer_window);
     if (others_run) {
         // Woken for nothing once more, it seems: watch more rarely.
-        interval = std::clamp(2 * sched.watch_interval.load(std::memory_order_relaxed), watch_least, watch_most);
+        interval = std::clamp(2 * sched.watch_interval.load(std::memory_order_relaxed), watch_least,
+                              watch_most);
         sched.watch_interval.store(interval, std::memory_order_relaxed);
         until = std::min(until, now_ns() + interval);
     } else {
@@ -267,7 +269,8 @@ void release_processor(machine& m) noexcept {
     const bool unkept =
         !kept && (timer != never ||
                   sched.idle_count.load(std::memory_order_relaxed) < sched.processor_count);
-    if (unkept || timer < sched.wakes_at.load(std::memory_order_relaxed) || work_visible()) wake_one();
+    if (unkept || timer < sched.wakes_at.load(std::memory_order_relaxed) || work_visible())
+        wake_one();
 }
 
 bool anything_to_do() noexcept {

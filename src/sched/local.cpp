@@ -88,7 +88,8 @@ void inherit_locals(coroutine& child) {
         const local_type type = type_of(key);
         if (type.copy == nullptr) continue;
         local_table& inherited = extras_of(child).locals;
-        if (inherited.values.size() <= key) inherited.values.resize(key + 1);  // So that put() can't throw.
+        if (inherited.values.size() <= key)
+            inherited.values.resize(key + 1);  // So that put() can't throw.
         put(inherited, key, type.copy(value));
     }
 }

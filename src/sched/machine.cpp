@@ -31,6 +31,9 @@ void bind_to_thread(machine& m) noexcept {
     m.exceptions = thread_exceptions();
     m.error_number = thread_errno();
     m.tsan_fiber = this_tsan_fiber();
+    shared_by_fibers(m.exceptions, sizeof(exception_globals));
+    shared_by_fibers(&m.outer_exceptions, sizeof(m.outer_exceptions));
+    shared_by_fibers(m.error_number, sizeof(int));
     if constexpr (asan_build) {
         const stack_bounds bounds = this_thread_stack();
         m.stack_bottom = bounds.bottom;
@@ -106,7 +109,8 @@ void run_machine(machine& m) noexcept {
     for (;;) {
         coroutine* const c = find_work(m);
         if (c == nullptr) return;
-        coroutine_extras* const extras = (c->traits & trait_locked) != 0 ? peek_extras(*c) : nullptr;
+        coroutine_extras* const extras =
+            (c->traits & trait_locked) != 0 ? peek_extras(*c) : nullptr;
         if (extras != nullptr && extras->locked_to != &m) {
             give_to_locked(m, *extras->locked_to, *c);
             if (!sleep_machine(m)) return;

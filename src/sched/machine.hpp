@@ -26,12 +26,12 @@ struct machine {
 
     // Fixed once the thread runs. Cached so that a switch calls no `const` accessor, which a compiler would
     // merge with the same call on the other side.
-    thread_block* block = nullptr;
-    exception_globals* exceptions = nullptr;
-    int* error_number = nullptr;
-    const void* stack_bottom = nullptr;
-    std::size_t stack_size = 0;
-    void* tsan_fiber = nullptr;
+    relaxed<thread_block*> block{nullptr};
+    relaxed<exception_globals*> exceptions{nullptr};
+    relaxed<int*> error_number{nullptr};
+    relaxed<const void*> stack_bottom{nullptr};
+    relaxed<std::size_t> stack_size{0};
+    relaxed<void*> tsan_fiber{nullptr};
 
     /// Where the scheduler stack waits while a coroutine runs.
     relaxed<context_ref> scheduler_context{nullptr};

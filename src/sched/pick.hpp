@@ -23,7 +23,8 @@ void spill_ring(processor& p, coroutine& c) noexcept;
 
 /// Appends to the ring, spilling to the global queue. Owner only.
 inline void push_ring(processor& p, coroutine& c) noexcept {
-    if (!p.ring.push(c)) [[unlikely]] spill_ring(p, c);
+    if (!p.ring.push(c)) [[unlikely]]
+        spill_ring(p, c);
 }
 
 /// `next`, then the ring; with a limit to how often `next` comes first. Owner only.
@@ -50,7 +51,8 @@ inline void push_ring(processor& p, coroutine& c) noexcept {
 /// has to be entered.
 [[nodiscard]] inline coroutine* pick_local(machine& m, processor& p) noexcept {
     p.tick.add();
-    if (p.tick.read() % fairness_ticks == 0 || needs_scheduler(m, p)) [[unlikely]] return nullptr;
+    if (p.tick.read() % fairness_ticks == 0 || needs_scheduler(m, p)) [[unlikely]]
+        return nullptr;
     coroutine* const c = take_own(p);
     if (c != nullptr && (c->traits & trait_locked) != 0) [[unlikely]] {
         m.handover = c;  // Only the scheduler stack can give the processor to another machine.

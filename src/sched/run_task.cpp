@@ -64,7 +64,8 @@ void report_canary(stack_ref stack) noexcept {
     out << " (limit ";
     out.bytes(stack.size());
     out << ")";
-    if (c != nullptr) out << ", created at " << std::string_view(c->file.get()) << ":" << c->line.get();
+    if (c != nullptr)
+        out << ", created at " << std::string_view(c->file.get()) << ":" << c->line.get();
     out << "; the lowest word of the stack was written\n";
     out.flush();
     std::abort();
@@ -105,7 +106,7 @@ void retire(machine& m, coroutine& self) noexcept {
     m.block->current.store(nullptr, std::memory_order_relaxed);
     m.block->attention.store(&no_attention, std::memory_order_relaxed);
 
-    self.stack = {};
+    self.stack = stack_ref();
     self.state.store(co_state::dead, std::memory_order_release);
     // The joiner still wants the exception; all else goes now, on the processor that has it in its caches.
     if (self.flags.result != outcome::exception) drop_extras(self);

@@ -118,8 +118,9 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     sched.hooks = hooks;
     sched.stack_log2 = std::clamp(log2_ceil(std::max<std::size_t>(opts.stack_size, 1)),
                                   stack_store::log2_min, stack_store::log2_max);
-    sched.stack_log2 = std::min(
-        sched.stack_log2, std::max(stack_store::log2_min, log2_ceil(std::max<std::size_t>(opts.max_stack, 1))));
+    sched.stack_log2 =
+        std::min(sched.stack_log2, std::max(stack_store::log2_min,
+                                            log2_ceil(std::max<std::size_t>(opts.max_stack, 1))));
     sched.stacks.configure(env.guard_canary);
     sched.processor_count = processor_count;
     sched.processors = static_cast<processor**>(
@@ -180,6 +181,7 @@ void stop_scheduler() noexcept {
     sched.idle_processors = {};
     sched.idle_count.store(0);
 
+    static_cast<void>(sched.stacks_left.load(std::memory_order_acquire));
     for (processor* p : sched.all_processors()) {
         while (!p->coroutines.empty()) sched.coroutines.give(*p->coroutines.pop());
         sched.hooks.timers->destroy(p->timers);

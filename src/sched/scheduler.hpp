@@ -79,13 +79,17 @@ struct scheduler {
     machine* all_machines = nullptr;                                    // Under idle_lock.
     machine* keeper = nullptr;                                          // Under idle_lock.
     std::atomic<std::int64_t> watch_interval{0};
-    std::int64_t last_timer_wake = 0;                                   // Under idle_lock.
+    std::int64_t last_timer_wake = 0;  // Under idle_lock.
     std::atomic<unsigned> machine_count{0};
-    std::atomic<unsigned> blocked_machines{0};                          // Inside blocking().
+    std::atomic<unsigned> blocked_machines{0};  // Inside blocking().
     alignas(cache_line) std::atomic<unsigned> idle_count{0};
     std::atomic<bool> watching{false};
     std::atomic<std::int64_t> wakes_at{never};
     alignas(cache_line) std::atomic<unsigned> spinning{0};
+
+    /// ThreadSanitizer builds only: what every coroutine did happens before the end of the runtime, for the
+    /// threads that ran them are joined. To the sanitizer they were threads of their own.
+    std::atomic<std::uint64_t> stacks_left{0};
 
     /// The coroutine that runs main; null for class runtime.
     std::atomic<coroutine*> main{nullptr};

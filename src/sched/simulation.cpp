@@ -18,7 +18,8 @@ std::int64_t now_ns() noexcept {
 
 void simulation_point() noexcept {
     simulation* const sim = sched.sim.load(std::memory_order_relaxed);
-    if (sim == nullptr) [[likely]] return;
+    if (sim == nullptr) [[likely]]
+        return;
     coroutine* const self = this_coroutine();
     if (self != nullptr && sim->gives_way()) yield_current(*self);
 }

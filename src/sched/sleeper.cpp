@@ -9,13 +9,20 @@ namespace weft::detail {
 
 const char* name_of(wait_kind kind) noexcept {
     switch (kind) {
-        case wait_kind::other: break;
-        case wait_kind::sleep: return "sleep";
-        case wait_kind::join: return "join";
-        case wait_kind::scope_join: return "scope::join";
-        case wait_kind::scope_place: return "a place in a scope";
-        case wait_kind::blocking_place: return "a place for a blocking call";
-        case wait_kind::shutdown: return "the end of the others";
+    case wait_kind::other:
+        break;
+    case wait_kind::sleep:
+        return "sleep";
+    case wait_kind::join:
+        return "join";
+    case wait_kind::scope_join:
+        return "scope::join";
+    case wait_kind::scope_place:
+        return "a place in a scope";
+    case wait_kind::blocking_place:
+        return "a place for a blocking call";
+    case wait_kind::shutdown:
+        return "the end of the others";
     }
     return "something of the program's own";
 }

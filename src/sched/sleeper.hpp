@@ -5,7 +5,7 @@
 // "waiting in this epoch" to a reason, by one CAS, and whoever succeeds wakes it. A ticket from an earlier
 // wait fails and does no harm, so it may be left behind in a queue or a heap and dropped when met.
 //
-//     word    [ epoch : 55 | thread : 1 | kind : 5 | reason : 3 ]
+//     word    [ epoch : 54 | may throw : 1 | thread : 1 | kind : 5 | reason : 3 ]
 //
 // Invariants
 //   - The word of a coroutine lives in its descriptor, which is type-stable: firing a stale ticket is safe
@@ -24,13 +24,13 @@
 namespace weft::detail {
 
 enum class wake_reason : std::uint8_t {
-    none = 0,         // Not waiting, or nobody has ended the wait yet.
+    none = 0,  // Not waiting, or nobody has ended the wait yet.
     waiting = 1,
     cancellable = 2,  // Waiting, and may be ended by a cancellation.
     signalled = 3,    // What was waited for has happened.
     timeout = 4,
     cancelled = 5,
-    deadlock = 6,     // Nothing could ever have ended the wait.
+    deadlock = 6,  // Nothing could ever have ended the wait.
 };
 
 /// What is waited for: for reports. At most 32.
@@ -60,13 +60,13 @@ public:
     sleeper& operator=(const sleeper&) = delete;
 
     /// Starts a wait. The sleeper only. An exchange, for edge *cancel* needs a full fence behind it.
-    ticket begin_wait(bool cancellable, wait_kind kind) noexcept {
+    ticket begin_wait(bool cancellable, bool may_throw, wait_kind kind) noexcept {
         const std::uint64_t last = word_.load(std::memory_order_relaxed);
         const auto state = cancellable ? wake_reason::cancellable : wake_reason::waiting;
-        const std::uint64_t word = (((last >> epoch_shift) + 1) << epoch_shift) |
-                                   (last & thread_bit) |
-                                   (static_cast<std::uint64_t>(kind) << kind_shift) |
-                                   static_cast<std::uint64_t>(state);
+        const std::uint64_t word =
+            (((last >> epoch_shift) + 1) << epoch_shift) | (last & thread_bit) |
+            (static_cast<std::uint64_t>(kind) << kind_shift) | (may_throw ? may_throw_bit : 0) |
+            static_cast<std::uint64_t>(state);
         word_.exchange(word, std::memory_order_seq_cst);
         return {this, word};
     }
@@ -78,11 +78,12 @@ public:
         return {this, word};
     }
 
-    /// The ticket of any wait in progress; null otherwise.
-    [[nodiscard]] ticket current_wait() noexcept {
+    /// The ticket of a wait in progress whose caller expects exceptions; null otherwise.
+    [[nodiscard]] ticket current_throwing() noexcept {
         const std::uint64_t word = word_.load(std::memory_order_seq_cst);
         const wake_reason state = state_of(word);
-        if (state != wake_reason::cancellable && state != wake_reason::waiting) return {};
+        const bool waits = state == wake_reason::cancellable || state == wake_reason::waiting;
+        if (!waits || (word & may_throw_bit) == 0) return {};
         return {this, word};
     }
 
@@ -98,8 +99,7 @@ public:
     /// Ends the wait if `t` still names it, without waking: the caller must then ready the sleeper.
     [[nodiscard]] static bool claim(const ticket& t, wake_reason why) noexcept {
         std::uint64_t expected = t.word;
-        const std::uint64_t fired =
-            (t.word & ~reason_mask) | static_cast<std::uint64_t>(why);
+        const std::uint64_t fired = (t.word & ~reason_mask) | static_cast<std::uint64_t>(why);
         return t.who->word_.compare_exchange_strong(expected, fired,
                                                     std::memory_order_acq_rel,  // wake
                                                     std::memory_order_relaxed);
@@ -120,7 +120,8 @@ protected:
     static constexpr unsigned kind_shift = 3;
     static constexpr std::uint64_t kind_mask = 31;
     static constexpr std::uint64_t thread_bit = 1 << 8;
-    static constexpr unsigned epoch_shift = 9;
+    static constexpr std::uint64_t may_throw_bit = 1 << 9;
+    static constexpr unsigned epoch_shift = 10;
 
     static wake_reason state_of(std::uint64_t word) noexcept {
         return static_cast<wake_reason>(word & reason_mask);

@@ -131,14 +131,18 @@ void become_scheduler(machine& m) noexcept {
     const context_ref context = to.context;
     if constexpr (asan_build || tsan_build) {
         const coroutine_extras* const extras = peek_extras(to);
-        before_switch(fake_stack, to.stack.base(), to.stack.size(),
-                      extras == nullptr ? nullptr : extras->tsan_fiber);
+        const stack_ref stack = to.stack;
+        before_switch(fake_stack, stack.base(), stack.size(),
+                      extras == nullptr ? nullptr : extras->tsan_fiber.get());
     }
     return context;
 }
 
-void announce_scheduler(void** fake_stack, const machine& m) noexcept {
+[[gnu::always_inline]] [[nodiscard]] inline context_ref
+announce_scheduler(void** fake_stack, const machine& m) noexcept {
+    const context_ref context = m.scheduler_context;
     before_switch(fake_stack, m.stack_bottom, m.stack_size, m.tsan_fiber);
+    return context;
 }
 
 [[gnu::always_inline]] inline void arrive(const arrival& from, void* fake_stack) noexcept {
@@ -154,15 +158,19 @@ void announce_scheduler(void** fake_stack, const machine& m) noexcept {
 }
 
 // Leaves the stack of a coroutine that has ended.
-[[noreturn]] void leave_for_good(machine& m, stack_ref stack, coroutine* next) noexcept {
+[[noreturn]] [[gnu::always_inline]] inline void leave_for_good(machine& m, stack_ref stack,
+                                                               coroutine* next) noexcept {
     m.dead_stack = stack;
+    if constexpr (tsan_build) {
+        sched.stacks_left.fetch_add(1, std::memory_order_release);
+        drop_shadow_frame();
+    }
     if (next != nullptr) {
         become(m, *next);
         jump(announce(nullptr, *next), dead_word);
     } else {
         become_scheduler(m);
-        announce_scheduler(nullptr, m);
-        jump(m.scheduler_context, dead_word);
+        jump(announce_scheduler(nullptr, m), dead_word);
     }
     __builtin_unreachable();
 }
@@ -173,6 +181,9 @@ void coroutine_main(raw_arrival raw) {
     arrive({raw.fctx, raw.data}, nullptr);
     for (;;) {
         coroutine& self = *this_coroutine();
+        // Whoever took us off a queue has acquired what our spawner wrote; ThreadSanitizer, to which that was
+        // somebody else, must see us do it.
+        static_cast<void>(self.state.load(std::memory_order_acquire));
         run_task(self);
 
         machine& m = *this_machine();
@@ -223,8 +234,7 @@ void switch_to_scheduler(machine& m, coroutine& self) noexcept {
     void* fake_stack = nullptr;
     save_exceptions(m, self);
     become_scheduler(m);
-    announce_scheduler(&fake_stack, m);
-    const arrival from = jump(m.scheduler_context, &self);
+    const arrival from = jump(announce_scheduler(&fake_stack, m), &self);
     arrive(from, fake_stack);
 }
 

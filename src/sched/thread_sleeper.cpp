@@ -11,7 +11,8 @@ namespace {
 // The low half of the word holds the state and the low bits of the epoch: it changes when a wait ends.
 std::atomic<std::uint32_t>& low_half(std::atomic<std::uint64_t>& word) noexcept {
     static_assert(std::endian::native == std::endian::little);
-    static_assert(sizeof(std::atomic<std::uint64_t>) == 8 && sizeof(std::atomic<std::uint32_t>) == 4);
+    static_assert(sizeof(std::atomic<std::uint64_t>) == 8 &&
+                  sizeof(std::atomic<std::uint32_t>) == 4);
     return *reinterpret_cast<std::atomic<std::uint32_t>*>(&word);
 }
 

@@ -12,16 +12,18 @@ namespace weft::detail {
 
 waiting::waiting(cancellation how, wait_kind kind) : self_(this_coroutine()) {
     if (self_ == nullptr) {
-        ticket_ = this_thread_sleeper().begin_wait(false, kind);
+        ticket_ = this_thread_sleeper().begin_wait(false, false, kind);
         return;
     }
     simulation_point();
+    bool may_throw = false;
     if (how == cancellation::honoured) {
         cancellation_point(*self_);
         cancellable_ = cancellation_allowed(*self_);
+        may_throw = this_machine()->exceptions->uncaught == 0;
     }
     prepare_park(*self_);
-    ticket_ = self_->begin_wait(cancellable_, kind);
+    ticket_ = self_->begin_wait(cancellable_, may_throw, kind);
 }
 
 void waiting::abandon() noexcept {

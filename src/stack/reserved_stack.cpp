@@ -10,10 +10,10 @@ namespace weft::detail {
 namespace {
 
 // How much address space an arena asks for, before the kernel says no: two million slots, or 2 TiB.
-constexpr std::size_t slots_wanted = asan_build || tsan_build ? std::size_t{1} << 16
-                                                              : std::size_t{1} << 21;
-constexpr std::size_t bytes_wanted_max = asan_build || tsan_build ? std::size_t{1} << 34
-                                                                  : std::size_t{1} << 41;
+constexpr std::size_t slots_wanted =
+    asan_build || tsan_build ? std::size_t{1} << 16 : std::size_t{1} << 21;
+constexpr std::size_t bytes_wanted_max =
+    asan_build || tsan_build ? std::size_t{1} << 34 : std::size_t{1} << 41;
 
 // Free slots beyond this many give their pages back at once.
 constexpr std::size_t free_resident_max = tiny_limits ? 4 : 16 * 1024;
@@ -33,8 +33,8 @@ std::size_t stack_store::guard_size(unsigned log2_size) noexcept {
 
 std::uint32_t stack_store::slot_of(const arena& a, stack_ref stack) noexcept {
     const std::uintptr_t base = a.base.load(std::memory_order_relaxed);
-    return static_cast<std::uint32_t>(
-        (reinterpret_cast<std::uintptr_t>(stack.base()) - base) >> stack.log2_size());
+    return static_cast<std::uint32_t>((reinterpret_cast<std::uintptr_t>(stack.base()) - base) >>
+                                      stack.log2_size());
 }
 
 bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
@@ -43,13 +43,18 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
     void* base = nullptr;
     for (;; count /= 2) {
         if (count == 0) return false;
-        base = reserve_pages(count * slot, slot, "stacks");
-        if (base != nullptr) break;
+        // One slot more, at the low end and never accessible: where a runaway recursion ends at last when the
+        // slots below its own have no guards.
+        void* const mapped = reserve_pages((count + 1) * slot, slot, "stacks");
+        if (mapped == nullptr) continue;
+        deny_pages(mapped, slot);
+        base = static_cast<std::byte*>(mapped) + slot;
+        break;
     }
-    a.next = static_cast<std::uint32_t*>(
-        reserve_pages(table_bytes(count, sizeof(*a.next)), page_size, "stack-table"));
-    if (a.next == nullptr) {
-        release_pages(base, count * slot);
+    a.next = static_cast<relaxed<std::uint32_t>*>(
+        reserve_pages(table_bytes(count, sizeof(std::uint32_t)), page_size, "stack-table"));
+    if (a.next.get() == nullptr) {
+        release_pages(static_cast<std::byte*>(base) - slot, (count + 1) * slot);
         return false;
     }
     if constexpr (tsan_build) {
@@ -74,7 +79,7 @@ stack_ref stack_store::take(unsigned log2_size) noexcept {
         if (a.base.load(std::memory_order_relaxed) == 0 && !reserve(a, log2_size)) return {};
         if (a.free != no_slot) {
             slot = a.free;
-            a.free = a.next[slot] & ~unguarded_bit;
+            a.free = a.next.get()[slot] & ~unguarded_bit;
             --a.free_count;
         } else if (a.fresh != a.count) {
             slot = a.fresh++;
@@ -88,7 +93,7 @@ stack_ref stack_store::take(unsigned log2_size) noexcept {
     if (fresh) {
         const bool guarded = !canary_.load(std::memory_order_relaxed) &&
                              guard_pages(stack.base(), guard_size(log2_size));
-        a.next[slot] = guarded ? 0 : unguarded_bit;  // The slot is ours alone.
+        a.next.get()[slot] = guarded ? 0 : unguarded_bit;  // The slot is ours alone.
     }
     return stack;
 }
@@ -107,14 +112,14 @@ void stack_store::give(stack_ref stack) noexcept {
     if (discard) discard_pages(stack.base(), stack.size());
 
     const std::lock_guard hold(lock_);
-    a.next[slot] = (a.next[slot] & unguarded_bit) | a.free;
+    a.next.get()[slot] = (a.next.get()[slot] & unguarded_bit) | a.free;
     a.free = slot;
     ++a.free_count;
 }
 
 bool stack_store::canary_intact(stack_ref stack) const noexcept {
     const arena& a = arenas_[stack.log2_size() - log2_min];
-    if ((a.next[slot_of(a, stack)] & unguarded_bit) == 0) return true;
+    if ((a.next.get()[slot_of(a, stack)] & unguarded_bit) == 0) return true;
     return *reinterpret_cast<const volatile std::uint64_t*>(stack.base()) == 0;
 }
 
@@ -122,7 +127,11 @@ stack_hit stack_store::find(std::uintptr_t address) const noexcept {
     for (unsigned log2_size = log2_min; log2_size <= log2_max; ++log2_size) {
         const arena& a = arenas_[log2_size - log2_min];
         const std::uintptr_t base = a.base.load(std::memory_order_acquire);
-        if (base == 0 || address < base || address - base >= (a.count << log2_size)) continue;
+        if (base == 0) continue;
+        if (address < base && base - address <= std::uintptr_t{1} << log2_size) {
+            return {stack_ref(base, log2_size), true};  // Below slot 0: whoever it is has run over.
+        }
+        if (address < base || address - base >= (a.count << log2_size)) continue;
         const std::uintptr_t start = address & ~((std::uintptr_t{1} << log2_size) - 1);
         return {stack_ref(start, log2_size), address - start < guard_size(log2_size)};
     }
@@ -145,8 +154,9 @@ void stack_store::release(void (*drop_tag)(void*) noexcept) noexcept {
             }
             release_pages(a.tags, table_bytes(a.count, sizeof(void*)));
         }
-        release_pages(a.next, table_bytes(a.count, sizeof(*a.next)));
-        release_pages(reinterpret_cast<void*>(base), a.count << log2_size);
+        release_pages(a.next, table_bytes(a.count, sizeof(std::uint32_t)));
+        const std::size_t slot = std::size_t{1} << log2_size;
+        release_pages(reinterpret_cast<void*>(base - slot), (a.count + 1) * slot);
         a.next = nullptr;
         a.tags = nullptr;
         a.count = a.fresh = a.free_count = 0;

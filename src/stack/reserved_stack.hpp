@@ -2,8 +2,8 @@
 //
 // One arena for each power-of-two size, a single mapping without swap reservation:
 //
-//     | guard | ........ slot 0 ....... | guard | ........ slot 1 ....... | ...
-//     ^ base                        top ^
+//     | gap | guard | ........ slot 0 ....... | guard | ........ slot 1 ....... | ...
+//           ^ base                        top ^
 //
 // The kernel puts pages where a coroutine has been, and nowhere else: a million slots of 256 KiB are 256 GiB
 // of addresses and as much memory as was touched. Guards are markers inside the mapping
@@ -16,11 +16,12 @@
 // Ownership: take() to give() the caller's. A slot is never unmapped before release().
 #pragma once
 
+#include "base/relaxed.hpp"
 #include "os/memory.hpp"
 #include "os/ranked_lock.hpp"
 
-#include <atomic>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -94,13 +95,14 @@ private:
 
     struct arena {
         std::atomic<std::uintptr_t> base{0};
-        std::size_t count = 0;           // Slots of the mapping.
-        std::size_t fresh = 0;           // Slots from here on were never used.
-        std::uint32_t* next = nullptr;   // Free list through slot numbers (the slots stay untouched), and
-                                         // unguarded_bit, which stays with the slot.
+        std::size_t count = 0;  // Slots of the mapping.
+        std::size_t fresh = 0;  // Slots from here on were never used.
+        relaxed<relaxed<std::uint32_t>*> next{
+            nullptr};  // Free list through slot numbers (the slots stay untouched), and
+                       // unguarded_bit, which stays with the slot.
         std::uint32_t free = no_slot;
         std::size_t free_count = 0;
-        void** tags = nullptr;           // ThreadSanitizer builds only.
+        void** tags = nullptr;  // ThreadSanitizer builds only.
     };
 
     [[nodiscard]] bool reserve(arena& a, unsigned log2_size) noexcept;

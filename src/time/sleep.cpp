@@ -2,12 +2,11 @@
 #include <weft/go.hpp>
 #include <weft/time.hpp>
 
+#include "os/clock.hpp"
 #include "sched/cancel.hpp"
 #include "sched/machine.hpp"
 #include "sched/simulation.hpp"
 #include "sched/wait.hpp"
-
-#include <thread>
 
 namespace weft {
 
@@ -20,11 +19,11 @@ clock::time_point clock::now() noexcept {
 namespace detail {
 
 void sleep_until(clock::time_point when) {
+    const std::int64_t deadline = when.time_since_epoch().count();
     if (this_coroutine() == nullptr) {
-        std::this_thread::sleep_until(when);
+        sleep_thread_until(deadline);
         return;
     }
-    const std::int64_t deadline = when.time_since_epoch().count();
     if (deadline <= now_ns()) {
         weft::yield();  // A cancellation point, and fair to the others.
         return;

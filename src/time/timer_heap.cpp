@@ -20,7 +20,9 @@ timer_heap& heap_of(processor& p) noexcept { return *static_cast<timer_heap*>(p.
 const timer_source heap_timers{
     []() -> void* { return off_heap_new<timer_heap>(); },
     [](void* timers) noexcept { off_heap_delete(static_cast<timer_heap*>(timers)); },
-    [](processor& p, std::int64_t when, const timer_event& event) { heap_of(p).add(p, when, event); },
+    [](processor& p, std::int64_t when, const timer_event& event) {
+        heap_of(p).add(p, when, event);
+    },
     [](processor& p) noexcept { heap_of(p).forget(p); },
     [](processor& p, std::int64_t now) noexcept { return heap_of(p).run_due(p, now); },
     [](processor& p) noexcept { return heap_of(p).size(); },

@@ -95,7 +95,8 @@ TEST_P(Blocking, NestedIsACallInPlace) {
     run([] {
         const auto threads = blocking([] {
             const std::thread::id outer = std::this_thread::get_id();
-            return blocking([&] { return blocking([&] { return outer == std::this_thread::get_id(); }); });
+            return blocking(
+                [&] { return blocking([&] { return outer == std::this_thread::get_id(); }); });
         });
         EXPECT_TRUE(threads);
     });

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace weft::test {
@@ -119,12 +120,19 @@ TEST_P(Cancellation, WakesAYielder) {
 
 TEST_P(Cancellation, StopsALoopThatOnlyChecks) {
     run([] {
-        cancel_during([] {
-            for (;;) {
-                checkpoint();
-                if (processors() == 1) std::this_thread::yield();
-            }
+        std::atomic<bool> begun{false};
+        scope s;
+        s.go([&] {
+            begun = true;
+            for (;;) checkpoint();
         });
+        // From outside, for with one processor nobody else may run.
+        std::thread canceller([&] {
+            wait_until([&] { return begun.load(); });
+            s.cancel();
+        });
+        s.join();
+        canceller.join();
     });
 }
 
@@ -157,9 +165,7 @@ TEST_P(Cancellation, WakesWhoWaitsForAPlaceInAScopeAndTheScopeIsUnhurt) {
         std::atomic<bool> release{false};
         std::atomic<int> ran{0};
         scope s({.limit = 1});
-        s.go([&] {
-            wait_until([&] { return release.load(); });
-        });
+        s.go([&] { wait_until([&] { return release.load(); }); });
         cancel_during([&] { s.go([&] { ran += 100; }); });
         release = true;
         s.go([&] { ++ran; });
@@ -238,8 +244,7 @@ TEST_P(Cancellation, DoesNotThrowWhileAnExceptionUnwinds) {
             try {
                 const blocks_in_destructor here{&done};
                 throw std::domain_error("unwinding");
-            } catch (const std::domain_error&) {
-            }
+            } catch (const std::domain_error&) {}
             EXPECT_TRUE(done);
             EXPECT_THROW(yield(), cancelled);
         });
@@ -331,9 +336,7 @@ TEST_P(Cancellation, TheStopTokenSaysSo) {
 }
 
 TEST_P(Cancellation, AStopTokenTakenAfterTheRequestIsStopped) {
-    run([] {
-        in_cancelled([] { EXPECT_TRUE(get_stop_token().stop_requested()); });
-    });
+    run([] { in_cancelled([] { EXPECT_TRUE(get_stop_token().stop_requested()); }); });
 }
 
 TEST_P(Cancellation, AllStopTokensOfACoroutineAreOne) {
@@ -397,8 +400,7 @@ TEST_P(Cancellation, AHundredSwallowedOnesAreReported) {
                 for (int i = 0; i != 150; ++i) {
                     try {
                         sleep_for(1h);
-                    } catch (const cancelled&) {
-                    }
+                    } catch (const cancelled&) {}
                 }
             });
             handle.request_stop();

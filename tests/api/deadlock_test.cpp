@@ -41,8 +41,8 @@ protected:
     static void names_everybody(const std::string& text) {
         const std::string file = "deadlock_test.cpp:";
         EXPECT_PRED2(holds, text, "deadlock");
-        for (const auto& [name, line] :
-             {std::pair("'first'", embrace::first_line), std::pair("'second'", embrace::second_line)}) {
+        for (const auto& [name, line] : {std::pair("'first'", embrace::first_line),
+                                         std::pair("'second'", embrace::second_line)}) {
             const std::size_t at = text.find(name);
             ASSERT_NE(at, std::string::npos) << name << " in: " << text;
             const std::string rest = text.substr(at, text.find('\n', at) - at);
@@ -108,15 +108,19 @@ TEST_P(Deadlock, MayHappenAgainAndAgain) {
         {.on_deadlock = deadlock_action::throw_in_main});
 }
 
-TEST_P(Deadlock, IsThrownInNoCancelToo) {
-    run(
-        [] {
-            embrace e;
-            e.begin();
-            const no_cancel deaf;
-            EXPECT_THROW(e.a.join(), deadlock);
-        },
-        {.on_deadlock = deadlock_action::throw_in_main});
+TEST_P(Deadlock, EndsTheProcessWhereMainMayNotThrow) {
+    const child_result child = run_child([] {
+        return run(
+            [] {
+                embrace e;
+                e.begin();
+                const no_cancel deaf;  // As in a destructor.
+                e.a.join();
+            },
+            {.on_deadlock = deadlock_action::throw_in_main});
+    });
+    EXPECT_EQ(child.exit_status, 2) << child.err;
+    names_everybody(child.err);
 }
 
 TEST_P(Deadlock, IsIgnoredWhenAskedFor) {

@@ -41,12 +41,11 @@ TEST_F(Environment, OptionsComeBeforeProcs) {
     EXPECT_EQ(with({{"WEFT_PROCS", "5"}}, {.processors = 3}).exit_status, 3);
 }
 
-TEST_F(Environment, WithoutProcsThereIsAtLeastOneProcessor) {
-    EXPECT_GE(with({}).exit_status, 1);
-}
+TEST_F(Environment, WithoutProcsThereIsAtLeastOneProcessor) { EXPECT_GE(with({}).exit_status, 1); }
 
 TEST_F(Environment, BadProcsGiveOneLineThatNamesKeyAndValue) {
-    for (const char* const bad : {"", "0", "-1", "many", "4x", "4.5", " 4", "999999999999999999999"}) {
+    for (const char* const bad :
+         {"", "0", "-1", "many", "4x", "4.5", " 4", "999999999999999999999"}) {
         const child_result child = with({{"WEFT_PROCS", bad}});
         says_once(child, {"WEFT_PROCS", bad});
         EXPECT_EQ(child.exit_status, with({}).exit_status) << "the default holds, for " << bad;
@@ -83,16 +82,17 @@ TEST_F(Environment, ABadDebugValueGivesOneLineThatNamesTheKey) {
 }
 
 TEST_F(Environment, SchedtraceWritesLinesOfKeysAndValues) {
-    const child_result child = run_child([] { return weft::run([] { sleep_for(50ms); }, {.processors = 2}); },
-                                         {.environment = {{"WEFT_DEBUG", "schedtrace=5"}}});
+    const child_result child =
+        run_child([] { return weft::run([] { sleep_for(50ms); }, {.processors = 2}); },
+                  {.environment = {{"WEFT_DEBUG", "schedtrace=5"}}});
     EXPECT_EQ(child.exit_status, 0);
     const auto lines = child.lines_with("weft schedtrace ");
     ASSERT_GE(lines.size(), 1u) << child.err;
     EXPECT_EQ(lines.size(), child.lines_with("").size()) << child.err;
     for (const std::string& line : lines) {
-        for (const char* const key :
-             {" ms=", " processors=2", " idle=", " threads=", " spinning=", " blocked=", " coroutines=",
-              " runnable=", " global=", " spawned=", " switches=", " parks=", " steals="}) {
+        for (const char* const key : {" ms=", " processors=2", " idle=", " threads=", " spinning=",
+                                      " blocked=", " coroutines=", " runnable=", " global=",
+                                      " spawned=", " switches=", " parks=", " steals="}) {
             EXPECT_NE(line.find(key), std::string::npos) << key << " in: " << line;
         }
     }

@@ -171,8 +171,7 @@ TEST_F(Explore, RequestStopWakesTheSleeperHoweverTheyMeet) {
         try {
             sleeper.join();
             require(false, "it slept through");
-        } catch (const coroutine_cancelled&) {
-        }
+        } catch (const coroutine_cancelled&) {}
         require(weft::clock::now() == before, "at once");
     });
 }
@@ -250,8 +249,7 @@ TEST_F(Explore, AFailureMeetsACancelAndAJoin) {
         s.go([&] { s.cancel(); });
         try {
             s.join();  // The second child may be cancelled before it throws.
-        } catch (const std::domain_error&) {
-        }
+        } catch (const std::domain_error&) {}
         require(stopped <= 1, "once");
     });
 }

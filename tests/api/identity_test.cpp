@@ -145,9 +145,7 @@ TEST_P(Identity, AHintToABusyProcessorIsSoft) {
         std::atomic<bool> stop{false};
         std::atomic<int> ran{0};
         scope s;
-        s.go({.affinity = 0}, [&] {
-            wait_until([&] { return stop.load(); });
-        });
+        s.go({.affinity = 0}, [&] { wait_until([&] { return stop.load(); }); });
         for (int i = 0; i != 20; ++i) s.go({.affinity = 0}, [&] { ++ran; });
         wait_until([&] { return ran == 20; });
         stop = true;

@@ -125,7 +125,8 @@ TEST_P(JoinHandle, MayBeHandedToAnotherThreadOrCoroutine) {
         EXPECT_EQ(spawn([h = std::move(handle)]() mutable { return h.join(); }).join(), 6);
         std::optional<int> result;
         auto second = spawn([] { return 7; });
-        std::thread([&, h = std::move(second)]() mutable { result = h.join(); }).join();
+        std::thread joiner([&, h = std::move(second)]() mutable { result = h.join(); });
+        blocking([&] { joiner.join(); });
         EXPECT_EQ(result, 7);
     });
 }
@@ -155,8 +156,7 @@ TEST_P(JoinHandle, ACoroutineThatIsStoppedButReturnsGivesItsValue) {
         auto handle = spawn([] {
             try {
                 wait_for_cancel();
-            } catch (const cancelled&) {
-            }
+            } catch (const cancelled&) {}
             return 8;
         });
         handle.request_stop();

@@ -163,9 +163,8 @@ TEST_P(Lifecycle, ARuntimeCancelsWhatIsAliveWhenItStops) {
         runtime r(with_processors());
         std::vector<std::future<void>> begun;
         for (int i = 0; i != 20; ++i) {
-            begun.push_back(r.submit([&] {
-                go([&, mine = tells_destroyed(destroyed)] { wait_for_cancel(); });
-            }));
+            begun.push_back(r.submit(
+                [&] { go([&, mine = tells_destroyed(destroyed)] { wait_for_cancel(); }); }));
         }
         for (auto& one : begun) one.get();
     }

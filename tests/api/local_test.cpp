@@ -147,7 +147,7 @@ TEST_P(Local, IsTheThreadsOwnOutsideOfCoroutines) {
     run([] {
         EXPECT_EQ(*mine, 0);
         mine.set(3);
-        blocking([] { mine.set(4); });
+        blocking([] { EXPECT_EQ(*mine, 1); });  // Still on the thread that called run().
         EXPECT_EQ(*mine, 3);
     });
     EXPECT_EQ(*mine, 1);
@@ -185,7 +185,9 @@ WEFT_TEST_PROCESSORS(Stats);
 
 TEST_P(Stats, AreAllZeroWhileNoRuntimeIsUp) {
     const runtime_stats s = stats();
-    EXPECT_EQ(s.coroutines + s.threads + s.processors + s.spawned + s.switches + s.stack_bytes + s.timers, 0u);
+    EXPECT_EQ(s.coroutines + s.threads + s.processors + s.spawned + s.switches + s.stack_bytes +
+                  s.timers,
+              0u);
 }
 
 TEST_P(Stats, CountWhatHappens) {

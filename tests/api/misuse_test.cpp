@@ -47,13 +47,12 @@ TEST_F(Misuse, ScopeGoWithoutARuntimeIsALogicErrorAndTheScopeIsFine) {
 }
 
 TEST_F(Misuse, RunInsideRunIsALogicError) {
-    weft::run([] { EXPECT_PRED2(mentions, complaint([] { weft::run([] {}); }), "inside a coroutine"); });
+    weft::run(
+        [] { EXPECT_PRED2(mentions, complaint([] { weft::run([] {}); }), "inside a coroutine"); });
 }
 
 TEST_F(Misuse, RunInsideAnyCoroutineIsALogicError) {
-    weft::run([] {
-        spawn([] { EXPECT_NE(complaint([] { weft::run([] {}); }), ""); }).join();
-    });
+    weft::run([] { spawn([] { EXPECT_NE(complaint([] { weft::run([] {}); }), ""); }).join(); });
 }
 
 TEST_F(Misuse, RuntimeInsideACoroutineIsALogicError) {
@@ -96,7 +95,9 @@ protected:
     }
 };
 
-TEST_F(OptionsThatMakeNoSense, TooManyProcessors) { refused({.processors = 100'000}, "processors"); }
+TEST_F(OptionsThatMakeNoSense, TooManyProcessors) {
+    refused({.processors = 100'000}, "processors");
+}
 TEST_F(OptionsThatMakeNoSense, NoTimeSlice) { refused({.preempt_after = 0ns}, "preempt_after"); }
 TEST_F(OptionsThatMakeNoSense, ANegativeTimeSlice) {
     refused({.preempt_after = -5ms}, "preempt_after");
@@ -104,8 +105,12 @@ TEST_F(OptionsThatMakeNoSense, ANegativeTimeSlice) {
 TEST_F(OptionsThatMakeNoSense, AnEndlessStack) {
     refused({.stack_size = std::size_t{1} << 62}, "stack_size");
 }
-TEST_F(OptionsThatMakeNoSense, AGcPercentBelowMinusOne) { refused({.gc_percent = -2}, "gc_percent"); }
-TEST_F(OptionsThatMakeNoSense, ANegativeGrace) { refused({.shutdown_grace = -1s}, "shutdown_grace"); }
+TEST_F(OptionsThatMakeNoSense, AGcPercentBelowMinusOne) {
+    refused({.gc_percent = -2}, "gc_percent");
+}
+TEST_F(OptionsThatMakeNoSense, ANegativeGrace) {
+    refused({.shutdown_grace = -1s}, "shutdown_grace");
+}
 TEST_F(OptionsThatMakeNoSense, NoPlaceForBlockingCalls) {
     refused({.max_blocking = 0}, "max_blocking");
 }
@@ -130,7 +135,8 @@ TEST_F(Misuse, OptionsAtTheirLimitsAreTaken) {
     o.shutdown_grace = std::chrono::nanoseconds::max();
     o.preempt_after = std::chrono::nanoseconds::max();
     o.pin = true;
-    EXPECT_EQ(weft::run([] { return spawn([] { return blocking([] { return 6; }); }).join(); }, o), 6);
+    EXPECT_EQ(weft::run([] { return spawn([] { return blocking([] { return 6; }); }).join(); }, o),
+              6);
 }
 
 }  // namespace

@@ -74,8 +74,8 @@ private:
         how started = how::joined;
         int value = 0;
         bool throws = false;
-        int timeout = 0;            // In units; 0: none.
-        std::size_t limit = 0;      // Of its scope.
+        int timeout = 0;        // In units; 0: none.
+        std::size_t limit = 0;  // Of its scope.
         bool cancels_scope = false;
         std::vector<int> steps_before;
         std::vector<int> steps_after;
@@ -142,7 +142,8 @@ private:
             if (!in_scope(*child)) forbid_exceptions(*child);
         }
         n.may_be_cancelled = may_be_cancelled;
-        for (const auto& child : n.children) n.scope_may_fail |= in_scope(*child) && can_throw(*child);
+        for (const auto& child : n.children)
+            n.scope_may_fail |= in_scope(*child) && can_throw(*child);
         n.may_throw = can_throw(n);
         n.exact = !n.may_throw && n.timeout == 0 && !n.cancels_scope;
         n.sum = n.value;
@@ -155,7 +156,8 @@ private:
             }
             if (child->started == how::detached) cancelled_here = false;
             judge(*child, cancelled_here);
-            const bool counted = child->started == how::in_scope || child->started == how::in_scope_joined ||
+            const bool counted = child->started == how::in_scope ||
+                                 child->started == how::in_scope_joined ||
                                  child->started == how::joined;
             if (counted) {
                 n.exact &= child->exact;
@@ -189,25 +191,36 @@ private:
 
     void step(int which) {
         switch (which % 8) {
-            case 0: checkpoint(); break;
-            case 1:
-            case 2: yield(); break;
-            case 3: sleep_for(unit_ * (which / 8)); break;
-            case 4: on_big_stack([] { yield(); }); break;
-            case 5: {
-                const no_cancel deaf;
-                yield();
-                sleep_for(unit_);
-                break;
-            }
-            case 6: blocking([] {}); break;
-            case 7: {
-                std::promise<int> ready;
-                ready.set_value(1);
-                static_cast<void>(await(ready.get_future()));
-                break;
-            }
-            default: break;
+        case 0:
+            checkpoint();
+            break;
+        case 1:
+        case 2:
+            yield();
+            break;
+        case 3:
+            sleep_for(unit_ * (which / 8));
+            break;
+        case 4:
+            on_big_stack([] { yield(); });
+            break;
+        case 5: {
+            const no_cancel deaf;
+            yield();
+            sleep_for(unit_);
+            break;
+        }
+        case 6:
+            blocking([] {});
+            break;
+        case 7: {
+            std::promise<int> ready;
+            ready.set_value(1);
+            static_cast<void>(await(ready.get_future()));
+            break;
+        }
+        default:
+            break;
         }
     }
 
@@ -233,7 +246,8 @@ private:
         try {
             return with_timeout(unit_ * n.timeout, [&] { return body(n); });
         } catch (const timed_out&) {
-            if (weft::clock::now() - before < unit_ * n.timeout) violation("a timeout before its time");
+            if (weft::clock::now() - before < unit_ * n.timeout)
+                violation("a timeout before its time");
             return -1;
         }
     }
@@ -258,40 +272,46 @@ private:
     }
 
     void start(const node& child, scope& s,
-               std::vector<std::pair<const node*, join_handle<int>>>& handles, std::atomic<int>& sum,
-               std::atomic<int>& in_here) {
+               std::vector<std::pair<const node*, join_handle<int>>>& handles,
+               std::atomic<int>& sum, std::atomic<int>& in_here) {
         const auto in_scope_body = [this, &child, &in_here] {
             const counted_in here(in_here);
             return coroutine(child);
         };
         const auto plain_body = [this, &child] { return coroutine(child); };
         switch (child.started) {
-            case how::in_scope: s.go([in_scope_body, &sum] { sum += in_scope_body(); }); break;
-            case how::in_scope_joined: handles.emplace_back(&child, s.spawn(in_scope_body)); break;
-            case how::in_scope_dropped: {
-                const auto dropped = s.spawn(in_scope_body);
-                break;
-            }
-            case how::joined: handles.emplace_back(&child, spawn(plain_body)); break;
-            case how::stopped:
-                handles.emplace_back(&child, spawn(plain_body));
-                handles.back().second.request_stop();
-                break;
-            case how::dropped: {
-                const auto dropped = spawn(plain_body);
-                break;
-            }
-            case how::detached: {
-                ++detached_;
-                spawn([this, &child] {
-                    const struct ends {
-                        random_program& program;
-                        ~ends() { --program.detached_; }
-                    } at_the_end{*this};
-                    static_cast<void>(coroutine(child));
-                }).detach();
-                break;
-            }
+        case how::in_scope:
+            s.go([in_scope_body, &sum] { sum += in_scope_body(); });
+            break;
+        case how::in_scope_joined:
+            handles.emplace_back(&child, s.spawn(in_scope_body));
+            break;
+        case how::in_scope_dropped: {
+            const auto dropped = s.spawn(in_scope_body);
+            break;
+        }
+        case how::joined:
+            handles.emplace_back(&child, spawn(plain_body));
+            break;
+        case how::stopped:
+            handles.emplace_back(&child, spawn(plain_body));
+            handles.back().second.request_stop();
+            break;
+        case how::dropped: {
+            const auto dropped = spawn(plain_body);
+            break;
+        }
+        case how::detached: {
+            ++detached_;
+            spawn([this, &child] {
+                const struct ends {
+                    random_program& program;
+                    ~ends() { --program.detached_; }
+                } at_the_end{*this};
+                static_cast<void>(coroutine(child));
+            }).detach();
+            break;
+        }
         }
     }
 
@@ -300,9 +320,8 @@ private:
             const int result = handle.join();
             return child.started == how::stopped ? 0 : result;
         } catch (const coroutine_cancelled&) {
-            const bool expected =
-                child.may_be_cancelled &&
-                (child.started == how::stopped || n.scope_may_fail || n.cancels_scope);
+            const bool expected = child.may_be_cancelled && (child.started == how::stopped ||
+                                                             n.scope_may_fail || n.cancels_scope);
             if (!expected) violation("a child was cancelled by nobody");
             return 0;
         }

@@ -397,9 +397,7 @@ TEST_P(Scope, MayBeJoinedByMany) {
         std::atomic<int> joined{0};
         std::atomic<bool> release{false};
         auto s = std::make_unique<scope>();
-        s->go([&] {
-            wait_until([&] { return release.load(); });
-        });
+        s->go([&] { wait_until([&] { return release.load(); }); });
         scope joiners;
         for (int i = 0; i != 5; ++i) {
             joiners.go([&] {

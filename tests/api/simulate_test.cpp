@@ -41,7 +41,8 @@ protected:
 };
 
 TEST_F(Simulate, TheSameSeedReplaysTheSameSchedule) {
-    for (std::uint64_t seed = 0; seed != 20; ++seed) EXPECT_EQ(trace_of(seed), trace_of(seed)) << seed;
+    for (std::uint64_t seed = 0; seed != 20; ++seed)
+        EXPECT_EQ(trace_of(seed), trace_of(seed)) << seed;
 }
 
 TEST_F(Simulate, DifferentSeedsGiveDifferentSchedules) {
@@ -188,7 +189,8 @@ TEST_F(Simulate, ADeadlockMayBeCaughtInside) {
 TEST_F(Simulate, ExceptionsLeaveIt) {
     EXPECT_THROW(simulate(1, [] { throw std::domain_error("x"); }), std::domain_error);
     EXPECT_THROW(simulate(1, [] { throw 5; }), int);
-    EXPECT_THROW(simulate(1, [] { spawn([] { throw std::domain_error("child"); }).join(); }), std::domain_error);
+    EXPECT_THROW(simulate(1, [] { spawn([] { throw std::domain_error("child"); }).join(); }),
+                 std::domain_error);
 }
 
 TEST_F(Simulate, LeftoversAreCancelledAndTheirDestructorsRun) {

@@ -80,7 +80,8 @@ TEST_P(Sleep, ForEverLastsUntilCancelled) {
         sleepers.push_back(spawn([] { sleep_for(std::chrono::hours::max()); }));
         sleepers.push_back(spawn([] { sleep_for(std::chrono::nanoseconds::max()); }));
         sleepers.push_back(spawn([] { sleep_for(std::chrono::duration<double>(1e300)); }));
-        sleepers.push_back(spawn([] { sleep_until(std::chrono::steady_clock::time_point::max()); }));
+        sleepers.push_back(
+            spawn([] { sleep_until(std::chrono::steady_clock::time_point::max()); }));
         sleep_for(1ms);
         for (auto& sleeper : sleepers) {
             sleeper.request_stop();

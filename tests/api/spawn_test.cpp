@@ -150,7 +150,9 @@ TEST_P(Spawn, TakesAMoveOnlyClosure) {
 
 TEST_P(Spawn, CopiesAnLvalueClosure) {
     run([] {
-        auto closure = [text = std::string("captured text, too long for a small string")] { return text; };
+        auto closure = [text = std::string("captured text, too long for a small string")] {
+            return text;
+        };
         EXPECT_EQ(spawn(closure).join(), spawn(closure).join());
         EXPECT_EQ(closure(), "captured text, too long for a small string");
     });
@@ -160,7 +162,8 @@ TEST_P(Spawn, TakesClosuresOfEverySizeAroundTheInlineOne) {
     run([] {
         const auto check = []<std::size_t Size>(std::integral_constant<std::size_t, Size>) {
             std::array<unsigned char, Size> bytes;
-            for (std::size_t i = 0; i != Size; ++i) bytes[i] = static_cast<unsigned char>(i * 7 + Size);
+            for (std::size_t i = 0; i != Size; ++i)
+                bytes[i] = static_cast<unsigned char>(i * 7 + Size);
             EXPECT_EQ(spawn([bytes] { return bytes; }).join(), bytes) << Size;
         };
         check(std::integral_constant<std::size_t, 1>());
@@ -180,7 +183,8 @@ TEST_P(Spawn, AlignsOverAlignedClosures) {
     run([] {
         over_aligned captured;
         captured.value = 8;
-        EXPECT_EQ(spawn([captured] { return aligned(&captured, 256) ? captured.value : -1; }).join(), 8);
+        EXPECT_EQ(
+            spawn([captured] { return aligned(&captured, 256) ? captured.value : -1; }).join(), 8);
     });
 }
 

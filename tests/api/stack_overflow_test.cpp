@@ -4,6 +4,7 @@
 
 #include <weft/weft.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -21,33 +22,41 @@ namespace {
     return below + frame[0];
 }
 
+[[gnu::noinline]] void fill(volatile char* bytes, std::size_t count) {
+    for (std::size_t i = 0; i != count; ++i) bytes[i] = 1;
+}
+
 constexpr int without_end = 1 << 30;
 
 class StackOverflow : public with_runtime {
 protected:
-    static void reported(const child_result& child, const std::string& name, const std::string& limit,
-                         int line) {
+    static void reported(const child_result& child, const std::string& name,
+                         const std::string& limit, int line) {
         EXPECT_EQ(child.signal, SIGABRT) << child.err;
         const auto lines = child.lines_with("stack overflow in coroutine ");
         ASSERT_EQ(lines.size(), 1u) << child.err;
         const std::string rest = " '" + name + "' (limit " + limit + "), created at ";
         EXPECT_NE(lines[0].find(rest), std::string::npos) << rest << " in: " << lines[0];
-        EXPECT_TRUE(lines[0].ends_with("stack_overflow_test.cpp:" + std::to_string(line))) << lines[0];
+        const std::string site = "stack_overflow_test.cpp:" + std::to_string(line);
+        const std::string behind = lines[0].substr(std::min(lines[0].find(site), lines[0].size()));
+        EXPECT_TRUE(behind == site || behind.starts_with(site + ";"))
+            << site << " in: " << lines[0];
     }
 };
 WEFT_TEST_PROCESSORS(StackOverflow);
 
 TEST_P(StackOverflow, IsReportedWithNameLimitAndCreationSite) {
-    const child_result child = run_child([] {
-        return run([] { spawn({.name = "parser"}, [] { recurse(without_end); }).join(); });
-    });
+    const child_result child = run_child(
+        [] { return run([] { spawn({.name = "parser"}, [] { recurse(without_end); }).join(); }); });
     reported(child, "parser", "256 KiB", __LINE__ - 2);
 }
 
 TEST_P(StackOverflow, KnowsTheLimitOfTheCoroutine) {
     const child_result child = run_child([] {
         return run([] {
-            spawn({.name = "large", .stack_size = std::size_t{1} << 20}, [] { recurse(without_end); }).join();
+            spawn({.name = "large", .stack_size = std::size_t{1} << 20}, [] {
+                recurse(without_end);
+            }).join();
         });
     });
     reported(child, "large", "1 MiB", __LINE__ - 3);
@@ -110,20 +119,16 @@ TEST_P(StackOverflow, WithoutAGuardInTheKernelIsStillReported) {
                 wait_until([&] { return first.load(); });
                 spawn({.name = "parser"}, [] {
                     // Down to the lowest word of the stack, which starts at a multiple of its size.
-                    const auto step = [](auto& self, std::uintptr_t lowest) -> char {
-                        volatile char frame[64];
-                        for (volatile char& byte : frame) byte = 1;
-                        if (reinterpret_cast<std::uintptr_t>(&frame[0]) <= lowest) return frame[3];
-                        return static_cast<char>(self(self, lowest) + frame[5]);
-                    };
                     char here = 0;
+                    const auto top = reinterpret_cast<std::uintptr_t>(&here);
                     constexpr std::uintptr_t size = std::uintptr_t{256} * 1024;
-                    step(step, reinterpret_cast<std::uintptr_t>(&here) & ~(size - 1));
+                    const std::size_t depth = (top & (size - 1)) + 64;
+                    fill(static_cast<volatile char*>(__builtin_alloca(depth)), depth);
                 }).join();
             });
         },
         {.environment = {{"WEFT_DEBUG", "guard=canary"}}});
-    reported(child, "parser", "256 KiB", __LINE__ - 15);
+    reported(child, "parser", "256 KiB", __LINE__ - 11);
 }
 
 TEST_P(StackOverflow, AFaultElsewhereIsNotOurs) {
@@ -142,9 +147,7 @@ TEST_P(StackOverflow, AFaultElsewhereIsNotOurs) {
 }
 
 TEST_P(StackOverflow, RecursionThatFitsIsFine) {
-    run([] {
-        spawn([] { recurse(address_sanitizer || thread_sanitizer ? 50 : 300); }).join();
-    });
+    run([] { spawn([] { recurse(address_sanitizer || thread_sanitizer ? 50 : 300); }).join(); });
 }
 
 }  // namespace

@@ -33,10 +33,11 @@ protected:
     const std::uint64_t seed;
 };
 
-INSTANTIATE_TEST_SUITE_P(Processors, Storm, ::testing::Values(2u, 8u), ::testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Processors, Storm, ::testing::Values(2u, 8u),
+                         ::testing::PrintToStringParamName());
 
 TEST_P(Storm, RandomProgramsSideBySideHold) {
-    for (int round = 0; round != rounds(20); ++round) {
+    for (int round = 0; round != rounds(300); ++round) {
         run([&] {
             scope s;
             for (std::uint64_t i = 0; i != 20; ++i) {
@@ -54,7 +55,7 @@ TEST_P(Storm, RandomProgramsSideBySideHold) {
 
 TEST_P(Storm, CancellationMeetsEveryWait) {
     std::atomic<int> ended{0};
-    const int n = rounds(3000);
+    const int n = rounds(60'000);
     run([&] {
         scope s({.limit = 50});
         for (int i = 0; i != n; ++i) {
@@ -63,25 +64,30 @@ TEST_P(Storm, CancellationMeetsEveryWait) {
                 const auto wait = std::chrono::microseconds(r() % 50);
                 auto victim = spawn([&ended, kind, wait, mine = tells_destroyed(ended)] {
                     switch (kind) {
-                        case 0: wait_for_cancel(); break;
-                        case 1: sleep_for(wait); break;
-                        case 2: spawn([wait] { sleep_for(wait); }).join(); break;
-                        case 3: {
-                            scope inner({.limit = 1});
-                            for (int k = 0; k != 3; ++k) inner.go([wait] { sleep_for(wait); });
-                            inner.join();
-                            break;
-                        }
-                        default:
-                            for (int k = 0; k != 10; ++k) yield();
+                    case 0:
+                        wait_for_cancel();
+                        break;
+                    case 1:
+                        sleep_for(wait);
+                        break;
+                    case 2:
+                        spawn([wait] { sleep_for(wait); }).join();
+                        break;
+                    case 3: {
+                        scope inner({.limit = 1});
+                        for (int k = 0; k != 3; ++k) inner.go([wait] { sleep_for(wait); });
+                        inner.join();
+                        break;
+                    }
+                    default:
+                        for (int k = 0; k != 10; ++k) yield();
                     }
                 });
                 if (r() % 2 == 0) sleep_for(std::chrono::microseconds(r() % 50));
                 victim.request_stop();
                 try {
                     victim.join();
-                } catch (const coroutine_cancelled&) {
-                }
+                } catch (const coroutine_cancelled&) {}
             });
         }
         s.join();
@@ -90,7 +96,7 @@ TEST_P(Storm, CancellationMeetsEveryWait) {
 }
 
 TEST_P(Storm, TimeoutsMeetTheEndOfWhatTheyBound) {
-    const int n = rounds(2000);
+    const int n = rounds(100'000);
     std::atomic<int> in_time{0};
     std::atomic<int> too_late{0};
     run([&] {
@@ -119,7 +125,7 @@ TEST_P(Storm, TimeoutsMeetTheEndOfWhatTheyBound) {
 
 TEST_P(Storm, ScopesFailAndAreCancelledFromAllSides) {
     run([&] {
-        for (int i = 0; i != rounds(300); ++i) {
+        for (int i = 0; i != rounds(2000); ++i) {
             auto r = random(static_cast<std::uint64_t>(i));
             std::atomic<int> alive{0};
             {
@@ -152,7 +158,7 @@ TEST_P(Storm, ScopesFailAndAreCancelledFromAllSides) {
 
 TEST_P(Storm, ForeignThreadsSpawnJoinAndCancel) {
     const runtime up(with_processors());
-    const int n = rounds(1000);
+    const int n = rounds(15'000);
     std::vector<std::thread> threads;
     std::atomic<int> ended{0};
     for (std::uint64_t t = 0; t != 3; ++t) {
@@ -162,14 +168,16 @@ TEST_P(Storm, ForeignThreadsSpawnJoinAndCancel) {
                                      mine = tells_destroyed(ended)] { sleep_for(wait); });
                 if (r() % 2 == 0) handle.request_stop();
                 switch (r() % 3) {
-                    case 0: handle.detach(); break;
-                    case 1:
-                        try {
-                            handle.join();
-                        } catch (const coroutine_cancelled&) {
-                        }
-                        break;
-                    default: break;
+                case 0:
+                    handle.detach();
+                    break;
+                case 1:
+                    try {
+                        handle.join();
+                    } catch (const coroutine_cancelled&) {}
+                    break;
+                default:
+                    break;
                 }
             }
         });
@@ -181,22 +189,24 @@ TEST_P(Storm, ForeignThreadsSpawnJoinAndCancel) {
 TEST_P(Storm, RuntimesStopInTheMiddleOfEverything) {
     std::atomic<int> ended{0};
     std::atomic<int> begun{0};
-    for (int i = 0; i != rounds(100); ++i) {
+    for (int i = 0; i != rounds(500); ++i) {
         run([&, r = random(static_cast<std::uint64_t>(i))]() mutable {
             for (int k = 0; k != 20; ++k) {
                 ++begun;
                 go([&, wait = std::chrono::microseconds(r() % 200), mine = tells_destroyed(ended)] {
                     scope s;
                     s.go([wait] { sleep_for(wait); });
-                    auto child = spawn([wait] { with_timeout(wait, [] { wait_for_cancel(); }); });
+                    auto child = spawn([wait] {
+                        try {
+                            with_timeout(wait, [] { wait_for_cancel(); });
+                        } catch (const timed_out&) {}
+                    });
                     blocking([] {});
                     yield();
                     s.join();
                     try {
                         child.join();
-                    } catch (const timed_out&) {
-                    } catch (const coroutine_cancelled&) {
-                    }
+                    } catch (const coroutine_cancelled&) {}
                 });
             }
             sleep_for(std::chrono::microseconds(r() % 200));
@@ -208,7 +218,7 @@ TEST_P(Storm, RuntimesStopInTheMiddleOfEverything) {
 TEST_P(Storm, ThreadLocksBlockingCallsAndHintsMixed) {
     run([&] {
         scope s({.limit = 40});
-        for (int i = 0; i != rounds(500); ++i) {
+        for (int i = 0; i != rounds(5000); ++i) {
             s.go([r = random(static_cast<std::uint64_t>(i))]() mutable {
                 set_affinity_hint(static_cast<unsigned>(r() % 9));
                 yield();

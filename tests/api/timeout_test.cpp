@@ -191,7 +191,8 @@ TEST_F(Timeout, AnInnerOneExpiresAlone) {
     simulate(1, [] {
         EXPECT_EQ(with_timeout(1s,
                                [] {
-                                   EXPECT_THROW(with_timeout(1ms, [] { sleep_for(1h); }), timed_out);
+                                   EXPECT_THROW(with_timeout(1ms, [] { sleep_for(1h); }),
+                                                timed_out);
                                    checkpoint();
                                    sleep_for(1ms);
                                    return 2;
@@ -223,7 +224,8 @@ TEST_F(Timeout, AnOuterOneStillHoldsBehindTheInner) {
         EXPECT_THROW(with_timeout(10ms,
                                   [] {
                                       with_timeout(1s, [] { sleep_for(1ms); });
-                                      EXPECT_THROW(with_timeout(1ms, [] { sleep_for(1h); }), timed_out);
+                                      EXPECT_THROW(with_timeout(1ms, [] { sleep_for(1h); }),
+                                                   timed_out);
                                       sleep_for(1h);
                                   }),
                      timed_out);
@@ -241,7 +243,8 @@ TEST_F(Timeout, OfManyLevelsTheOneThatExpiredThrows) {
                     return;
                 }
                 try {
-                    with_timeout(level == expires ? 1ms : 1min + level * 1min, [&] { self(self, level + 1); });
+                    with_timeout(level == expires ? 1ms : 1min + level * 1min,
+                                 [&] { self(self, level + 1); });
                 } catch (const timed_out&) {
                     caught_at = level;
                 }
@@ -273,8 +276,7 @@ TEST_F(Timeout, ACancellationStaysWhenTheBlockIsLeft) {
         auto handle = spawn([] {
             try {
                 with_timeout(1s, [] { wait_for_cancel(); });
-            } catch (const cancelled&) {
-            }
+            } catch (const cancelled&) {}
             EXPECT_THROW(checkpoint(), cancelled);
             return 1;
         });
@@ -293,8 +295,7 @@ TEST_F(Timeout, WhenBothHappenItIsEitherButNeverLost) {
             handle.join();
             ADD_FAILURE() << "neither";
         } catch (const timed_out&) {
-        } catch (const coroutine_cancelled&) {
-        }
+        } catch (const coroutine_cancelled&) {}
     });
 }
 

@@ -18,8 +18,8 @@ namespace {
 class Uncaught : public with_runtime {
 protected:
     // The child died by std::terminate, and one line names coroutine, place and exception.
-    static void reported(const child_result& child, const std::string& name, const std::string& what,
-                         int line) {
+    static void reported(const child_result& child, const std::string& name,
+                         const std::string& what, int line) {
         EXPECT_EQ(child.signal, SIGABRT) << child.err;
         const auto lines = child.lines_with("uncaught exception");
         ASSERT_EQ(lines.size(), 1u) << child.err;
@@ -68,7 +68,8 @@ TEST_P(Uncaught, ThatIsNoStdExceptionIsNamedByItsType) {
 TEST_P(Uncaught, InAnEndedCoroutineWhoseHandleIsDestroyed) {
     const child_result child = run_child([] {
         return run([] {
-            const auto handle = spawn({.name = "unjoined"}, [] { throw std::domain_error("unseen"); });
+            const auto handle =
+                spawn({.name = "unjoined"}, [] { throw std::domain_error("unseen"); });
         });
     });
     reported(child, "unjoined", "std::domain_error: unseen", __LINE__ - 3);
@@ -118,8 +119,7 @@ TEST_P(Uncaught, GoesThroughTheTerminateHandlerOfTheProgram) {
                 throw;
             } catch (const std::domain_error&) {
                 ::_exit(77);
-            } catch (...) {
-            }
+            } catch (...) {}
             ::_exit(78);
         });
         return run([] {

@@ -34,7 +34,8 @@ inline std::uint64_t stress_rounds(std::uint64_t plain) {
 
 /// How long a stress may take before it counts as hanging. Generous, for the machine may be busy.
 inline unsigned stress_seconds() {
-    return static_cast<unsigned>(60 * from_environment("WEFT_STRESS_SCALE", 1)) * (tsan_build ? 3 : 1);
+    return static_cast<unsigned>(60 * from_environment("WEFT_STRESS_SCALE", 1)) *
+           (tsan_build ? 3 : 1);
 }
 
 }  // namespace weft::detail

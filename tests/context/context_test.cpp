@@ -80,7 +80,8 @@ private:
         self.body_(self);
         self.over_ = true;
         const context_ref to = self.caller_;
-        before_switch(nullptr, self.caller_stack_.bottom, self.caller_stack_.size, self.caller_fiber_);
+        before_switch(nullptr, self.caller_stack_.bottom, self.caller_stack_.size,
+                      self.caller_fiber_);
         jump(to, nullptr);
         std::abort();
     }
@@ -203,8 +204,8 @@ asm(".text\n"
     "  pop %rbx\n"
     "  ret\n"
     ".size weft_test_registers, . - weft_test_registers\n");
-extern "C" void weft_test_registers(void (*away)(void*), void* argument, const std::uint64_t* values,
-                                    std::uint64_t* got);
+extern "C" void weft_test_registers(void (*away)(void*), void* argument,
+                                    const std::uint64_t* values, std::uint64_t* got);
 
 void expect_registers_survive(std::uint64_t seed, void (*away)(void*), void* argument) {
     std::uint64_t values[6];

@@ -66,7 +66,8 @@ TEST(FenceStress, OneOfTheTwoSidesSeesTheOther) {
         random_source random(seed);
         for (round_state& r : rounds) {
             meet(r.arrived);
-            for (std::uint32_t n = random.below(8); n != 0; --n) std::atomic_signal_fence(std::memory_order_seq_cst);
+            for (std::uint32_t n = random.below(8); n != 0; --n)
+                std::atomic_signal_fence(std::memory_order_seq_cst);
             r.x.store(1, std::memory_order_relaxed);
             light_fence();
             r.frequent_saw = r.y.load(std::memory_order_relaxed);
@@ -75,7 +76,8 @@ TEST(FenceStress, OneOfTheTwoSidesSeesTheOther) {
     random_source random(seed + 1);
     for (round_state& r : rounds) {
         meet(r.arrived);
-        for (std::uint32_t n = random.below(8); n != 0; --n) std::atomic_signal_fence(std::memory_order_seq_cst);
+        for (std::uint32_t n = random.below(8); n != 0; --n)
+            std::atomic_signal_fence(std::memory_order_seq_cst);
         r.y.store(1, std::memory_order_relaxed);
         heavy_fence();
         r.rare_saw = r.x.load(std::memory_order_relaxed);

@@ -6,9 +6,9 @@
 // owner to the thief, for ThreadSanitizer: the thief may touch it behind revoke(), and the owner no more.
 #include "sched/bias.hpp"
 
-#include "os/fence.hpp"
 #include "base/random.hpp"
 #include "base/stress.hpp"
+#include "os/fence.hpp"
 #include "support/watchdog.hpp"
 
 #include <gtest/gtest.h>

@@ -63,7 +63,8 @@ protected:
     }
 
     void wait_once(coroutine& self, std::uint64_t n, random_source& random) {
-        const std::int64_t deadline = has(by_timeout) ? monotonic_ns() + random.below(20'000) : never;
+        const std::int64_t deadline =
+            has(by_timeout) ? monotonic_ns() + random.below(20'000) : never;
         wake_reason why = wake_reason::none;
         starting.store(n);
         linger(random.below(300));
@@ -115,8 +116,10 @@ TEST_P(CancelStress, ExactlyOneEndsTheWait) {
         sleeper_done.get();
     }
     const auto count = [&](wake_reason why) { return reasons[static_cast<unsigned>(why)]; };
-    EXPECT_EQ(count(wake_reason::signalled), signals.load()) << "a fire that won must be the reason";
-    EXPECT_EQ(count(wake_reason::signalled) + count(wake_reason::cancelled) + count(wake_reason::timeout),
+    EXPECT_EQ(count(wake_reason::signalled), signals.load())
+        << "a fire that won must be the reason";
+    EXPECT_EQ(count(wake_reason::signalled) + count(wake_reason::cancelled) +
+                  count(wake_reason::timeout),
               rounds);
     if (!has(by_cancel)) {
         EXPECT_EQ(count(wake_reason::cancelled), 0u);

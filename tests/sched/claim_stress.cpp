@@ -32,7 +32,9 @@ struct member {
     std::atomic<coroutine*> self{nullptr};
     alignas(64) std::atomic<std::uint64_t> steps{0};
 
-    void count() noexcept { steps.store(steps.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+    void count() noexcept {
+        steps.store(steps.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
 };
 
 class ClaimStress : public ::testing::TestWithParam<unsigned> {
@@ -130,14 +132,15 @@ TEST(Claim, OneThatParksIsClaimedOnceAndQueuedAgainAfterIt) {
     run(
         [] {
             member m;
-            bool ran = false;
+            std::atomic<bool> ran{false};
             scope children;
             children.go([&] {
                 m.self.store(this_coroutine());
                 m.box.take();
                 ran = true;
             });
-            while (m.self.load() == nullptr || m.self.load()->state.load() != co_state::parked) yield();
+            while (m.self.load() == nullptr || m.self.load()->state.load() != co_state::parked)
+                yield();
             coroutine& c = *m.self.load();
 
             ASSERT_TRUE(request_claim(c));
@@ -146,11 +149,11 @@ TEST(Claim, OneThatParksIsClaimedOnceAndQueuedAgainAfterIt) {
             ASSERT_TRUE(confirm_claim(c));
             m.box.give();
             for (int i = 0; i != 10; ++i) yield();
-            EXPECT_FALSE(ran);
+            EXPECT_FALSE(ran.load());
             EXPECT_EQ(c.claim.load(), claim_state::held_ready) << "its switch found the claim";
             release_claim(c);
             children.join();
-            EXPECT_TRUE(ran);
+            EXPECT_TRUE(ran.load());
         },
         {.processors = 1});
 }
@@ -165,7 +168,8 @@ TEST(Claim, ARequestIsSettledByWhoSwitchesIn) {
                 m.box.take();
                 m.end.take();
             });
-            while (m.self.load() == nullptr || m.self.load()->state.load() != co_state::parked) yield();
+            while (m.self.load() == nullptr || m.self.load()->state.load() != co_state::parked)
+                yield();
             coroutine& c = *m.self.load();
 
             ASSERT_TRUE(request_claim(c));

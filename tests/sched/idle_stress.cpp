@@ -110,7 +110,10 @@ TEST_P(IdleStress, CoroutinesThatReadyEachOtherNeverStop) {
                     for (std::uint64_t n = 0; n != rounds; ++n) {
                         boxes[i].take();
                         if (random.below(64) == 0) linger(random.below(4000));
-                        if (random.below(64) == 0) go([count = boxes.size()] { linger(static_cast<std::uint32_t>(count)); });
+                        if (random.below(64) == 0)
+                            go([count = boxes.size()] {
+                                linger(static_cast<std::uint32_t>(count));
+                            });
                         boxes[(i + 2) % 4].give();
                     }
                 });
@@ -135,7 +138,8 @@ TEST_P(IdleStress, TimersWakeAnIdleRuntime) {
                     random_source random(seed + i);
                     for (std::uint64_t n = 0; n != rounds; ++n) {
                         sleep_for(std::chrono::microseconds(random.below(i == 0 ? 10'000 : 500)));
-                        if (i == 0 && n == rounds / 8) return;  // The long sleeper need not go on as long.
+                        if (i == 0 && n == rounds / 8)
+                            return;  // The long sleeper need not go on as long.
                     }
                 });
             }

@@ -98,8 +98,7 @@ TEST_P(JoinStress, AJoinerThatIsCancelledJoinsAgainOrLetsGo) {
                 joiner.request_stop();
                 try {
                     joiner.join();
-                } catch (const coroutine_cancelled&) {
-                }
+                } catch (const coroutine_cancelled&) {}
             }
         },
         opts);

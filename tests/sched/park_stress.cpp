@@ -61,13 +61,14 @@ TEST_P(ParkStress, TokensGoRoundARingOfCoroutines) {
 
 std::string name_of_shape(const ::testing::TestParamInfo<shape>& info) {
     return std::to_string(info.param.processors) + "Processors" +
-           std::to_string(info.param.members) + "Members" + std::to_string(info.param.tokens) + "Tokens";
+           std::to_string(info.param.members) + "Members" + std::to_string(info.param.tokens) +
+           "Tokens";
 }
 
 INSTANTIATE_TEST_SUITE_P(Rings, ParkStress,
                          ::testing::Values(shape{1, 2, 1}, shape{1, 100, 10}, shape{2, 2, 1},
-                                         shape{2, 100, 1}, shape{2, 100, 30}, shape{8, 2, 1},
-                                         shape{8, 300, 8}),
+                                           shape{2, 100, 1}, shape{2, 100, 30}, shape{8, 2, 1},
+                                           shape{8, 300, 8}),
                          name_of_shape);
 
 // Readies at random whom it finds, from a coroutine that yields between, so that the order is never the same.

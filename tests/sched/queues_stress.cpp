@@ -127,7 +127,8 @@ TEST_F(QueuesStress, TheGlobalQueueHandsOutEachOnce) {
             for (std::size_t i = p * each; i != (p + 1) * each;) {
                 std::array<coroutine*, 8> batch;
                 std::size_t n = 0;
-                for (std::uint32_t most = 1 + random.below(8); n != most && i != (p + 1) * each; ++i) {
+                for (std::uint32_t most = 1 + random.below(8); n != most && i != (p + 1) * each;
+                     ++i) {
                     label_of(all[i]) = i;
                     batch[n++] = &all[i];
                 }

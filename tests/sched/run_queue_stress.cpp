@@ -10,9 +10,9 @@
 // that overlaps a claim shows as a coroutine that comes out twice. There the runs are short and many.
 #include "sched/run_queue.hpp"
 
-#include "sched/coroutine.hpp"
 #include "base/random.hpp"
 #include "base/stress.hpp"
+#include "sched/coroutine.hpp"
 #include "support/watchdog.hpp"
 
 #include <gtest/gtest.h>
@@ -78,7 +78,8 @@ protected:
             for (std::uint64_t pops = random.below(capacity); pops != 0; --pops) {
                 if (coroutine* const c = self.queue.pop()) self.run_one(*c);
             }
-            if (random.below(4) == 0) std::this_thread::yield();  // Let the thieves in, on one core too.
+            if (random.below(4) == 0)
+                std::this_thread::yield();  // Let the thieves in, on one core too.
         }
         producing.store(false, std::memory_order_relaxed);
     }

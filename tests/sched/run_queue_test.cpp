@@ -137,9 +137,8 @@ TEST_P(RunQueue, HeadAndTailAreOnDifferentCacheLines) {
     EXPECT_GE(sizeof(run_queue), 3 * cache_line);
 }
 
-INSTANTIATE_TEST_SUITE_P(Bias, RunQueue, ::testing::Bool(), [](const auto& one) {
-    return one.param ? "Shared" : "Biased";
-});
+INSTANTIATE_TEST_SUITE_P(Bias, RunQueue, ::testing::Bool(),
+                         [](const auto& one) { return one.param ? "Shared" : "Biased"; });
 
 using RunQueueDeathTest = RunQueue;
 

@@ -112,7 +112,8 @@ TEST(SleeperStress, ExactlyOneOfSeveralFirersWinsAndTheSleeperSeesWhatItWrote) {
     std::atomic<std::uint64_t> round{0};
     std::array<std::atomic<std::uint64_t>, firers> done{};
     std::array<std::uint64_t, firers> won{};
-    std::uint64_t message = 0;  // Plain: written by the winner before it fires, read by the sleeper.
+    std::uint64_t message =
+        0;  // Plain: written by the winner before it fires, read by the sleeper.
 
     std::vector<std::thread> threads;
     for (std::size_t f = 0; f != firers; ++f) {

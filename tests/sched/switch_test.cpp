@@ -132,8 +132,7 @@ TEST_P(Switch, UncaughtExceptionsCountsTheCoroutinesOwn) {
                     try {
                         const parks p;
                         throw 1;
-                    } catch (int) {
-                    }
+                    } catch (int) {}
                 }
             });
             all.go([] {

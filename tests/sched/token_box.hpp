@@ -48,7 +48,7 @@ public:
 
 private:
     spin_lock lock_;
-    unsigned tokens_ = 0;         // Under lock_, as is the next.
+    unsigned tokens_ = 0;  // Under lock_, as is the next.
     coroutine* waiter_ = nullptr;
     std::atomic<bool> handed_over_{false};
 };

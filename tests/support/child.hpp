@@ -20,8 +20,9 @@ struct child_result {
 };
 
 struct child_options {
-    std::vector<std::pair<std::string, std::string>> environment = {};  // Set in the child, besides the rest.
-    unsigned seconds = 60;                                              // Then it is killed by SIGALRM.
+    std::vector<std::pair<std::string, std::string>> environment =
+        {};                 // Set in the child, besides the rest.
+    unsigned seconds = 60;  // Then it is killed by SIGALRM.
 };
 
 /// Forks, runs `body` in the child and waits for its end. The child ends with the status that `body` returns,

@@ -47,14 +47,13 @@ protected:
     }
 
     template <class F>
-    static int run(F&& main, const options& base = {},
-                   call_site where = call_site::current()) {
+    static int run(F&& main, const options& base = {}, call_site where = call_site::current()) {
         return weft::run(std::forward<F>(main), with_processors(base), where);
     }
 };
 
-#define WEFT_TEST_PROCESSORS(suite)                                               \
-    INSTANTIATE_TEST_SUITE_P(Processors, suite, ::testing::Values(1u, 2u, 8u), \
+#define WEFT_TEST_PROCESSORS(suite)                                                                \
+    INSTANTIATE_TEST_SUITE_P(Processors, suite, ::testing::Values(1u, 2u, 8u),                     \
                              ::testing::PrintToStringParamName())
 
 /// Lets others run until `condition` holds. In a coroutine or on a thread.

@@ -23,14 +23,15 @@ void bark(int) {
 
 watchdog::watchdog(unsigned seconds) {
     std::string text = "the watchdog ends a test that hangs";
-    if (const testing::TestInfo* const info = testing::UnitTest::GetInstance()->current_test_info()) {
+    if (const testing::TestInfo* const info =
+            testing::UnitTest::GetInstance()->current_test_info()) {
         text += std::string(": ") + info->test_suite_name() + "." + info->name();
     }
     text += "\n";
     text.resize(std::min(text.size(), sizeof(message) - 1));
     std::memcpy(message, text.c_str(), text.size() + 1);
 
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_handler = bark;
     action.sa_flags = SA_ONSTACK;
     ::sigemptyset(&action.sa_mask);

@@ -148,12 +148,14 @@ TEST_F(TimerHeap, BehavesAsASortedListOverRandomPrograms) {
             waiter& w = add(when);
             model.emplace(when, &w);
         } else if (what < 6 && !model.empty()) {
-            const auto victim = std::next(model.begin(), random.below(static_cast<std::uint32_t>(model.size())));
+            const auto victim =
+                std::next(model.begin(), random.below(static_cast<std::uint32_t>(model.size())));
             victim->second->end_otherwise();
             model.erase(victim);
             ++dead;
             heap.forget(p);
-            ASSERT_LE(heap.size(), model.size() + std::max(dead_least, heap.size() / 2)) << "step " << step;
+            ASSERT_LE(heap.size(), model.size() + std::max(dead_least, heap.size() / 2))
+                << "step " << step;
         } else {
             // To the next deadline exactly, or some way on.
             now = random.below(2) == 0 && !model.empty() ? std::max(now, model.begin()->first)

@@ -24,7 +24,7 @@ protected:
 };
 
 TEST_P(TimerStress, NobodyWakesEarlyAndEverybodyWakes) {
-    const std::uint64_t sleeps = stress_rounds(100);
+    const std::uint64_t sleeps = stress_rounds(400);
     std::atomic<std::uint64_t> early{0};
     run(
         [&] {
@@ -49,7 +49,7 @@ TEST_P(TimerStress, NobodyWakesEarlyAndEverybodyWakes) {
 // Most of these never fire: each wait is ended by somebody else at about the time of its deadline, or before. So
 // the heaps are swept all the time, and hold stale tickets of coroutines that wait again.
 TEST_P(TimerStress, TimersOfEndedWaitsDoNoHarm) {
-    const std::uint64_t rounds = stress_rounds(3'000);
+    const std::uint64_t rounds = stress_rounds(30'000);
     run(
         [&] {
             scope all;
@@ -62,10 +62,12 @@ TEST_P(TimerStress, TimersOfEndedWaitsDoNoHarm) {
                         auto other = spawn([&, yields = random.below(3)] {
                             for (std::uint32_t k = 0; k != yields; ++k) yield();
                             while (who.load() == nullptr) yield();
-                            static_cast<void>(fire({who.load(), word.load()}, wake_reason::signalled));
+                            static_cast<void>(
+                                fire({who.load(), word.load()}, wake_reason::signalled));
                         });
                         const std::int64_t deadline =
-                            monotonic_ns() + random.below(random.below(4) == 0 ? 10'000 : 1'000'000'000);
+                            monotonic_ns() +
+                            random.below(random.below(4) == 0 ? 10'000 : 1'000'000'000);
                         waiting wait(cancellation::ignored, wait_kind::other);
                         word.store(wait.ticket().word);
                         who.store(wait.ticket().who);
@@ -82,7 +84,7 @@ TEST_P(TimerStress, TimersOfEndedWaitsDoNoHarm) {
 }
 
 TEST_P(TimerStress, TimeoutsAndWhatTheyEndMeet) {
-    const std::uint64_t rounds = stress_rounds(2'000);
+    const std::uint64_t rounds = stress_rounds(8'000);
     std::atomic<std::uint64_t> in_time{0};
     std::atomic<std::uint64_t> too_late{0};
     run(

@@ -36,9 +36,7 @@ template <class T>
 class local {
 public:
     /// Coroutines start with a value-initialised T.
-    local()
-        requires std::is_default_constructible_v<T>
-        : local(T()) {}
+    local() requires std::is_default_constructible_v<T> : local(T()) {}
 
     /// Coroutines start with a copy of `initial` or, with inheritance::copied, of their spawner's value
     /// if it has set one.

@@ -98,11 +98,13 @@ struct task_frame {
         self.result.fill(destroy.call);
     }
     static void discard(void* frame) noexcept { static_cast<task_frame*>(frame)->call().~F(); }
-    static void drop_result(void* frame) noexcept { static_cast<task_frame*>(frame)->result.drop(); }
+    static void drop_result(void* frame) noexcept {
+        static_cast<task_frame*>(frame)->result.drop();
+    }
 
-    static constexpr task_type type{
-        sizeof(task_frame), alignof(task_frame), &run, &discard,
-        std::is_void_v<R> || std::is_reference_v<R> ? nullptr : &drop_result};
+    static constexpr task_type type{sizeof(task_frame), alignof(task_frame), &run, &discard,
+                                    std::is_void_v<R> || std::is_reference_v<R> ? nullptr
+                                                                                : &drop_result};
 };
 
 /// Who is told when the coroutine ends.

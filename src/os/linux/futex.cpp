@@ -20,9 +20,9 @@ bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
         until.tv_nsec = deadline_ns % 1'000'000'000;
     }
     // FUTEX_WAIT_BITSET rather than FUTEX_WAIT, for its absolute timeout.
-    const long result = ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected,
-                                  deadline_ns == never ? nullptr : &until, nullptr,
-                                  FUTEX_BITSET_MATCH_ANY);
+    const long result =
+        ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected,
+                  deadline_ns == never ? nullptr : &until, nullptr, FUTEX_BITSET_MATCH_ANY);
     return result == 0 || errno != ETIMEDOUT;
 }
 

@@ -37,12 +37,15 @@ void* reserve_pages(std::size_t size, std::size_t align, const char* name) noexc
 
     char label[64];
     std::snprintf(label, sizeof(label), "weft:%s", name);
-    ::prctl(pr_set_vma, pr_set_vma_anon_name, base, size, label);  // Fails on old kernels; only a name.
+    ::prctl(pr_set_vma, pr_set_vma_anon_name, base, size,
+            label);  // Fails on old kernels; only a name.
     return base;
 }
 
-void release_pages(void* base, std::size_t size) noexcept {
-    WEFT_CHECK(::munmap(base, size) == 0);
+void release_pages(void* base, std::size_t size) noexcept { WEFT_CHECK(::munmap(base, size) == 0); }
+
+void deny_pages(void* base, std::size_t size) noexcept {
+    WEFT_CHECK(::mprotect(base, size, PROT_NONE) == 0);
 }
 
 void discard_pages(void* base, std::size_t size) noexcept {

@@ -1,5 +1,6 @@
 #include "os/ranked_lock.hpp"
 
+#include "base/relaxed.hpp"
 #include "os/clock.hpp"
 
 namespace weft::detail {
@@ -7,18 +8,18 @@ namespace {
 
 // The ranks that this thread holds, a bit each. Read and written only between locks, on one thread: a
 // lock is never held across a switch.
-thread_local constinit std::uint32_t held_ranks = 0;
+thread_local constinit relaxed<std::uint32_t> held_ranks{0};
 
 }  // namespace
 
 [[gnu::noinline]] void lock_taken(lock_rank rank) noexcept {
     const std::uint32_t bit = 1u << static_cast<unsigned>(rank);
     WEFT_CHECK(held_ranks < bit && "locks are taken in rising order of rank");
-    held_ranks |= bit;
+    held_ranks = held_ranks | bit;
 }
 
 [[gnu::noinline]] void lock_released(lock_rank rank) noexcept {
-    held_ranks &= ~(1u << static_cast<unsigned>(rank));
+    held_ranks = held_ranks & ~(1u << static_cast<unsigned>(rank));
 }
 
 void ranked_lock::lock_slow() noexcept {

@@ -58,7 +58,7 @@ alternate_stack::~alternate_stack() {
 
 void install_fault_hook(fault_hook h) noexcept {
     hook.store(h);
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_sigaction = handle;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     ::sigemptyset(&action.sa_mask);
@@ -67,7 +67,7 @@ void install_fault_hook(fault_hook h) noexcept {
 
 void remove_fault_hook() noexcept {
     for (int i = 0; i != 2; ++i) {
-        struct sigaction current{};
+        struct sigaction current {};
         ::sigaction(faults[i], nullptr, &current);
         if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == handle) {
             ::sigaction(faults[i], &previous[i], nullptr);

@@ -25,7 +25,9 @@ std::error_code start_thread(thread_handle& handle, void* (*body)(void*), void* 
     return {error, std::system_category()};
 }
 
-void join_thread(thread_handle handle) noexcept { WEFT_CHECK(::pthread_join(handle, nullptr) == 0); }
+void join_thread(thread_handle handle) noexcept {
+    WEFT_CHECK(::pthread_join(handle, nullptr) == 0);
+}
 
 void name_this_thread(const char* name) noexcept { ::pthread_setname_np(::pthread_self(), name); }
 
