@@ -36,8 +36,8 @@ private:
 /// A sleeper with a wait that has ended, and one that goes on.
 struct tickets {
     sleeper nobody{false};
-    timer_event stale = timer_event::wake(nobody.begin_wait(false, wait_kind::sleep));
-    timer_event pending = timer_event::wake(nobody.begin_wait(false, wait_kind::sleep));
+    timer_event stale = timer_event::wake(nobody.begin_wait(false, false, wait_kind::sleep));
+    timer_event pending = timer_event::wake(nobody.begin_wait(false, false, wait_kind::sleep));
 };
 
 /// weft's timers, of a processor that nobody runs.

@@ -5,6 +5,10 @@
 #include <atomic>
 #include <cstdlib>
 
+#if WEFT_TSAN
+#include <link.h>
+#endif
+
 namespace weft::detail {
 
 #if WEFT_TSAN
@@ -39,10 +43,19 @@ void delete_tsan_fiber([[maybe_unused]] void* fiber) noexcept {
 #endif
 }
 
-void shared_by_fibers([[maybe_unused]] const void* memory,
-                      [[maybe_unused]] std::size_t size) noexcept {
+void share_thread_storage() noexcept {
 #if WEFT_TSAN
-    AnnotateBenignRaceSized(__FILE__, __LINE__, memory, size, "belongs to the thread");
+    // For each module: where the calling thread has its variables of that module.
+    const auto share = [](dl_phdr_info* module, std::size_t, void*) {
+        for (int i = 0; module->dlpi_tls_data != nullptr && i != module->dlpi_phnum; ++i) {
+            const ElfW(Phdr)& header = module->dlpi_phdr[i];
+            if (header.p_type != PT_TLS) continue;
+            AnnotateBenignRaceSized(__FILE__, __LINE__, module->dlpi_tls_data, header.p_memsz,
+                                    "thread-local");
+        }
+        return 0;
+    };
+    ::dl_iterate_phdr(share, nullptr);
 #endif
 }
 

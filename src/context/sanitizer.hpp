@@ -73,8 +73,8 @@ inline constexpr std::size_t tsan_fibers_max = 4000;
 [[nodiscard]] void* new_tsan_fiber() noexcept;
 void delete_tsan_fiber(void* fiber) noexcept;
 
-/// Memory that belongs to a thread, and so to whichever fiber runs on it: errno. ThreadSanitizer must not
-/// take two fibers' use of it for a race.
-void shared_by_fibers(const void* memory, std::size_t size) noexcept;
+/// The calling thread's thread-local variables, errno among them, belong to whichever fiber runs on it:
+/// ThreadSanitizer must not take two fibers' use of them for a race.
+void share_thread_storage() noexcept;
 
 }  // namespace weft::detail

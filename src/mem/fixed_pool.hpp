@@ -13,6 +13,7 @@
 #pragma once
 
 #include "base/intrusive_list.hpp"
+#include "base/tsan.hpp"
 #include "os/memory.hpp"
 #include "os/ranked_lock.hpp"
 
@@ -115,7 +116,11 @@ private:
             slabs_.store(s, std::memory_order_release);  // publish slab
         }
         const std::size_t n = s->constructed.load(std::memory_order_relaxed);
-        T* const object = ::new (static_cast<void*>(s->at(n))) T;
+        T* object = nullptr;
+        {
+            const unrecorded unseen;  // Published once, to all its users to come.
+            object = ::new (static_cast<void*>(s->at(n))) T;
+        }
         s->constructed.store(n + 1, std::memory_order_release);  // publish slab
         ++constructed_;
         return object;

@@ -49,13 +49,14 @@ void cancel_children(scope_state& s) noexcept {
             const std::lock_guard hold(s.lock);
             done = true;
             for (coroutine* c = s.children; c != nullptr; c = c->scope_next) {
+                stop = stop_source_of(*c);  // First: once woken it may end, and its source with it.
                 if (!set_cancelled(*c)) continue;
-                stop = stop_source_of(*c);
                 if (stop.stop_possible()) {
                     done = false;
                     break;
                 }
             }
+            if (done) stop = std::stop_source(std::nostopstate);
         }
         stop.request_stop();
     }

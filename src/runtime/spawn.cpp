@@ -117,6 +117,8 @@ coroutine& begin_spawn(const task_type& type, const spawn_options* options, scop
         }
         if (options != nullptr) apply(*options, *c);
         inherit_locals(*c);
+        if constexpr (tsan_build)
+            static_cast<void>(extras_of(*c));  // Later it would be somebody else who makes them.
     } catch (...) {
         abandon_spawn(*c);
         throw;

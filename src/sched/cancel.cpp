@@ -15,16 +15,11 @@ namespace {
 constexpr std::uint32_t requests = attention_cancel | attention_deadline;
 constexpr unsigned swallowed_reported = 100;
 
-// Tells the stop token, if there is one.
-void stop_token_of(coroutine& c) noexcept {
+std::stop_source stop_source_of(coroutine& c) noexcept {
     coroutine_extras* const extras = peek_extras(c);
-    if (extras == nullptr) return;
-    std::stop_source stop{std::nostopstate};
-    {
-        const std::lock_guard hold(extras->lock);
-        if (extras->owner == &c) stop = extras->stop;
-    }
-    stop.request_stop();  // Runs the program's callbacks: not under the lock.
+    if (extras == nullptr) return std::stop_source(std::nostopstate);
+    const std::lock_guard hold(extras->lock);
+    return extras->owner == &c ? extras->stop : std::stop_source(std::nostopstate);
 }
 
 }  // namespace
@@ -36,7 +31,13 @@ bool set_cancelled(coroutine& c, attention bit) noexcept {
 }
 
 void request_cancel(coroutine& c, attention bit) noexcept {
-    if (set_cancelled(c, bit) && bit == attention_cancel) stop_token_of(c);
+    // The stop source first: once woken the coroutine may end, and its source with it.
+    std::stop_source stop{std::nostopstate};
+    if (bit == attention_cancel) stop = stop_source_of(c);
+    if (!set_cancelled(c, bit)) return;
+    if (bit == attention_cancel && !stop.stop_possible())
+        stop = stop_source_of(c);  // Made meanwhile.
+    stop.request_stop();           // Runs the program's callbacks: under no lock.
 }
 
 bool cancellation_allowed(const coroutine& self) noexcept {

@@ -28,6 +28,7 @@
 
 #include "base/cache_line.hpp"
 #include "base/relaxed.hpp"
+#include "base/tsan.hpp"
 #include "context/context.hpp"
 #include "sched/sleeper.hpp"
 #include "stack/reserved_stack.hpp"
@@ -132,6 +133,8 @@ struct alignas(cache_line) coroutine : sleeper {
         return elsewhere;
     }
     [[nodiscard]] unsigned stack_log2() const noexcept {
+        const unrecorded
+            unseen;  // Read by whoever starts it; it writes the bits beside these later.
         return flags.stack_above_min + stack_store::log2_min;
     }
     [[nodiscard]] call_site created_at() const noexcept { return {file.get(), line.get()}; }

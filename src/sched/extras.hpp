@@ -47,7 +47,7 @@ struct coroutine_extras {
     processor* deadline_home = nullptr;     // Whose heap the timer is in.
     deadline_section* deadlines = nullptr;  // Innermost with_timeout.
 
-    machine* locked_to = nullptr;  // thread_lock
+    relaxed<machine*> locked_to{nullptr};  // thread_lock
     unsigned lock_depth = 0;
     unsigned swallowed = 0;  // Cancellations thrown so far.
     relaxed<void*> tsan_fiber{nullptr};

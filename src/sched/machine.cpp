@@ -4,6 +4,7 @@
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
 #include "base/print.hpp"
+#include "base/tsan.hpp"
 #include "context/sanitizer.hpp"
 #include "os/signal.hpp"
 #include "os/thread.hpp"
@@ -31,9 +32,7 @@ void bind_to_thread(machine& m) noexcept {
     m.exceptions = thread_exceptions();
     m.error_number = thread_errno();
     m.tsan_fiber = this_tsan_fiber();
-    shared_by_fibers(m.exceptions, sizeof(exception_globals));
-    shared_by_fibers(&m.outer_exceptions, sizeof(m.outer_exceptions));
-    shared_by_fibers(m.error_number, sizeof(int));
+    share_thread_storage();
     if constexpr (asan_build) {
         const stack_bounds bounds = this_thread_stack();
         m.stack_bottom = bounds.bottom;
@@ -71,7 +70,11 @@ void* thread_main(void* argument) {
 }  // namespace
 
 void start_machine(processor& p) noexcept {
-    machine* const m = off_heap_new<machine>();
+    machine* m = nullptr;
+    {
+        const unrecorded unseen;  // Whoever comes to run there finds it through the thread.
+        m = off_heap_new<machine>();
+    }
     m->p = &p;
     m->spinning = true;
     m->is_thread = true;
@@ -112,7 +115,7 @@ void run_machine(machine& m) noexcept {
         coroutine_extras* const extras =
             (c->traits & trait_locked) != 0 ? peek_extras(*c) : nullptr;
         if (extras != nullptr && extras->locked_to != &m) {
-            give_to_locked(m, *extras->locked_to, *c);
+            give_to_locked(m, *extras->locked_to.get(), *c);
             if (!sleep_machine(m)) return;
             continue;
         }

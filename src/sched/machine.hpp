@@ -36,7 +36,8 @@ struct machine {
     /// Where the scheduler stack waits while a coroutine runs.
     relaxed<context_ref> scheduler_context{nullptr};
     /// The scheduler stack's own exception state: of whoever called run().
-    exception_globals outer_exceptions;
+    relaxed<void*> outer_caught{nullptr};
+    relaxed<unsigned> outer_uncaught{0};
 
     relaxed<coroutine*> current{nullptr};
     /// The stack of a coroutine that has ended on it and is about to leave it.

@@ -110,9 +110,9 @@ void retire(machine& m, coroutine& self) noexcept {
     self.state.store(co_state::dead, std::memory_order_release);
     // The joiner still wants the exception; all else goes now, on the processor that has it in its caches.
     if (self.flags.result != outcome::exception) drop_extras(self);
+    m.p->finished.add();  // Before those who wait hear of it, and may ask stats().
     if (self.scope != nullptr) sched.hooks.scope_exit(self);
     tell_joiner(self);
-    m.p->finished.add();
     light_fence();  // Either draining is seen here, or the count is seen by who drains (cancel_all).
     if (sched.draining.load(std::memory_order_acquire)) note_finished();
 }

@@ -3,6 +3,7 @@
 #include "base/assert.hpp"
 #include "base/bits.hpp"
 #include "base/off_heap.hpp"
+#include "base/tsan.hpp"
 #include "context/sanitizer.hpp"
 #include "os/cpu_limit.hpp"
 #include "os/fence.hpp"
@@ -69,10 +70,15 @@ coroutine* take_descriptor() noexcept {
     if (p->coroutines.empty()) {
         std::array<coroutine*, decltype(p->coroutines)::capacity / 2> batch;
         const std::size_t n = sched.coroutines.take(batch.data(), batch.size());
-        for (std::size_t i = n; i != 0; --i) p->coroutines.push(batch[i - 1]);
+        for (std::size_t i = n; i != 0; --i) {
+            hand_over(batch[i - 1]);
+            p->coroutines.push(batch[i - 1]);
+        }
         if (n == 0) return nullptr;
     }
-    return p->coroutines.pop();
+    coroutine* const c = p->coroutines.pop();
+    take_over(c);
+    return c;
 }
 
 void give_descriptor(coroutine& c) noexcept {
@@ -90,9 +96,13 @@ void give_descriptor(coroutine& c) noexcept {
     }
     if (p->coroutines.full()) {
         std::array<coroutine*, decltype(p->coroutines)::capacity / 2> batch;
-        for (coroutine*& slot : batch) slot = p->coroutines.pop();
+        for (coroutine*& slot : batch) {
+            slot = p->coroutines.pop();
+            take_over(slot);
+        }
         sched.coroutines.give(batch.data(), batch.size());
     }
+    hand_over(&c);
     p->coroutines.push(&c);
 }
 
@@ -175,13 +185,13 @@ void stop_scheduler() noexcept {
         join_thread(m->thread);
         joined.push(*m);
     }
+    static_cast<void>(sched.stacks_left.load(std::memory_order_acquire));
     while (machine* const m = joined.pop()) off_heap_delete(m);
     sched.machine_count.store(0);
     sched.idle_machines = {};
     sched.idle_processors = {};
     sched.idle_count.store(0);
 
-    static_cast<void>(sched.stacks_left.load(std::memory_order_acquire));
     for (processor* p : sched.all_processors()) {
         while (!p->coroutines.empty()) sched.coroutines.give(*p->coroutines.pop());
         sched.hooks.timers->destroy(p->timers);

@@ -2,6 +2,7 @@
 
 #include "base/assert.hpp"
 #include "base/print.hpp"
+#include "base/tsan.hpp"
 #include "context/sanitizer.hpp"
 #include "sched/claim.hpp"
 #include "sched/extras.hpp"
@@ -45,9 +46,9 @@ void coroutine_main(raw_arrival);
 void set_stack(coroutine& c, stack_ref stack) noexcept {
     c.stack = stack;
     if constexpr (tsan_build) {
-        void*& fiber = sched.stacks.tag_of(stack);
-        if (fiber == nullptr) fiber = new_tsan_fiber();
-        extras_of(c).tsan_fiber = fiber;
+        relaxed<void*>& fiber = sched.stacks.tag_of(stack);
+        if (fiber.get() == nullptr) fiber = new_tsan_fiber();
+        extras_of(c).tsan_fiber = fiber.get();
     }
 }
 
@@ -63,6 +64,7 @@ void attach_stack(machine& m, coroutine& c) noexcept {
     const std::size_t guard = stack_store::guard_size(stack.log2_size());
     unpoison_stack(stack.base() + guard, stack.size() - guard);
     set_stack(c, stack);
+    const unrecorded unseen;  // On a stack whose last user was another coroutine.
     c.context = make_context(stack.top(), stack.size() - guard, coroutine_main);
 }
 
@@ -94,7 +96,8 @@ void save_exceptions(machine& m, coroutine& c) noexcept {
 }
 
 void become_scheduler(machine& m) noexcept {
-    *m.exceptions = m.outer_exceptions;
+    m.exceptions->caught = m.outer_caught;
+    m.exceptions->uncaught = m.outer_uncaught;
     m.current = nullptr;
     m.block->current.store(nullptr, std::memory_order_relaxed);
     m.block->attention.store(&no_attention, std::memory_order_relaxed);
@@ -125,24 +128,42 @@ void become_scheduler(machine& m) noexcept {
     requeue(m, left);
 }
 
-// Returns where to jump. Read before the sanitizer is told: behind that, it takes every access for the other's.
-[[gnu::always_inline]] [[nodiscard]] inline context_ref announce(void** fake_stack,
-                                                                 const coroutine& to) noexcept {
-    const context_ref context = to.context;
+// Where a jump goes. Read as a whole before a sanitizer is told of it: behind that, ThreadSanitizer takes every
+// access for the other's.
+struct destination {
+    context_ref context;
+    const void* stack_bottom = nullptr;
+    std::size_t stack_size = 0;
+    void* tsan_fiber = nullptr;
+};
+
+[[gnu::always_inline]] [[nodiscard]] inline destination stack_of(const coroutine& c) noexcept {
+    destination to{c.context};
     if constexpr (asan_build || tsan_build) {
-        const coroutine_extras* const extras = peek_extras(to);
-        const stack_ref stack = to.stack;
-        before_switch(fake_stack, stack.base(), stack.size(),
-                      extras == nullptr ? nullptr : extras->tsan_fiber.get());
+        const coroutine_extras* const extras = peek_extras(c);
+        const stack_ref stack = c.stack;
+        to.stack_bottom = stack.base();
+        to.stack_size = stack.size();
+        to.tsan_fiber = extras == nullptr ? nullptr : extras->tsan_fiber.get();
     }
-    return context;
+    return to;
 }
 
-[[gnu::always_inline]] [[nodiscard]] inline context_ref
-announce_scheduler(void** fake_stack, const machine& m) noexcept {
-    const context_ref context = m.scheduler_context;
-    before_switch(fake_stack, m.stack_bottom, m.stack_size, m.tsan_fiber);
-    return context;
+[[gnu::always_inline]] [[nodiscard]] inline destination
+scheduler_stack_of(const machine& m) noexcept {
+    destination to{m.scheduler_context};
+    if constexpr (asan_build || tsan_build) {
+        to.stack_bottom = m.stack_bottom;
+        to.stack_size = m.stack_size;
+        to.tsan_fiber = m.tsan_fiber;
+    }
+    return to;
+}
+
+[[gnu::always_inline]] inline arrival jump_to(const destination& to, void** fake_stack,
+                                              void* word) noexcept {
+    before_switch(fake_stack, to.stack_bottom, to.stack_size, to.tsan_fiber);
+    return jump(to.context, word);
 }
 
 [[gnu::always_inline]] inline void arrive(const arrival& from, void* fake_stack) noexcept {
@@ -161,17 +182,17 @@ announce_scheduler(void** fake_stack, const machine& m) noexcept {
 [[noreturn]] [[gnu::always_inline]] inline void leave_for_good(machine& m, stack_ref stack,
                                                                coroutine* next) noexcept {
     m.dead_stack = stack;
+    if (next != nullptr) {
+        become(m, *next);
+    } else {
+        become_scheduler(m);
+    }
+    const destination to = next != nullptr ? stack_of(*next) : scheduler_stack_of(m);
     if constexpr (tsan_build) {
         sched.stacks_left.fetch_add(1, std::memory_order_release);
         drop_shadow_frame();
     }
-    if (next != nullptr) {
-        become(m, *next);
-        jump(announce(nullptr, *next), dead_word);
-    } else {
-        become_scheduler(m);
-        jump(announce_scheduler(nullptr, m), dead_word);
-    }
+    jump_to(to, nullptr, dead_word);
     __builtin_unreachable();
 }
 
@@ -223,7 +244,7 @@ void coroutine_main(raw_arrival raw) {
         if (!enter(m, *next)) continue;
         save_exceptions(m, self);
         become(m, *next);
-        const arrival from = jump(announce(&fake_stack, *next), &self);
+        const arrival from = jump_to(stack_of(*next), &fake_stack, &self);
         arrive(from, fake_stack);
         return;
     }
@@ -234,7 +255,7 @@ void switch_to_scheduler(machine& m, coroutine& self) noexcept {
     void* fake_stack = nullptr;
     save_exceptions(m, self);
     become_scheduler(m);
-    const arrival from = jump(announce_scheduler(&fake_stack, m), &self);
+    const arrival from = jump_to(scheduler_stack_of(m), &fake_stack, &self);
     arrive(from, fake_stack);
 }
 
@@ -264,9 +285,10 @@ void yield_current(coroutine& self) noexcept {
 bool run_coroutine(machine& m, coroutine& c) noexcept {
     if (!enter(m, c)) return false;
     void* fake_stack = nullptr;
-    m.outer_exceptions = *m.exceptions;
+    m.outer_caught = m.exceptions->caught;
+    m.outer_uncaught = m.exceptions->uncaught;
     become(m, c);
-    const arrival from = jump(announce(&fake_stack, c), nullptr);
+    const arrival from = jump_to(stack_of(c), &fake_stack, nullptr);
     after_switch(fake_stack);
     finish_switch(m, from);
     return true;

@@ -58,7 +58,7 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
         return false;
     }
     if constexpr (tsan_build) {
-        a.tags = static_cast<void**>(
+        a.tags = static_cast<relaxed<void*>*>(
             reserve_pages(table_bytes(count, sizeof(void*)), page_size, "tag-table"));
     }
     a.count = count;
@@ -117,9 +117,14 @@ void stack_store::give(stack_ref stack) noexcept {
     ++a.free_count;
 }
 
-bool stack_store::canary_intact(stack_ref stack) const noexcept {
+bool stack_store::guarded(stack_ref stack) const noexcept {
     const arena& a = arenas_[stack.log2_size() - log2_min];
-    if ((a.next.get()[slot_of(a, stack)] & unguarded_bit) == 0) return true;
+    return (a.next[slot_of(a, stack)] & unguarded_bit) == 0;
+}
+
+bool stack_store::canary_intact(stack_ref stack) const noexcept {
+    if (guarded(stack)) [[likely]]
+        return true;
     return *reinterpret_cast<const volatile std::uint64_t*>(stack.base()) == 0;
 }
 
@@ -138,7 +143,7 @@ stack_hit stack_store::find(std::uintptr_t address) const noexcept {
     return {};
 }
 
-void*& stack_store::tag_of(stack_ref stack) noexcept {
+relaxed<void*>& stack_store::tag_of(stack_ref stack) noexcept {
     arena& a = arena_of(stack.log2_size());
     return a.tags[slot_of(a, stack)];
 }

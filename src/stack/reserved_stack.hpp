@@ -73,6 +73,9 @@ public:
 
     /// How much of the low end of a slot is guard.
     [[nodiscard]] static std::size_t guard_size(unsigned log2_size) noexcept;
+    /// Whether the slot has a guard that faults, or only a canary.
+    [[nodiscard]] bool guarded(stack_ref stack) const noexcept;
+
     /// Whether the stack has not run over, as far as its lowest word tells. Always true for a guarded one.
     [[nodiscard]] bool canary_intact(stack_ref stack) const noexcept;
 
@@ -80,7 +83,7 @@ public:
     [[nodiscard]] stack_hit find(std::uintptr_t address) const noexcept;
 
     /// A word that stays with the slot: the sanitizer's fiber. ThreadSanitizer builds only.
-    [[nodiscard]] void*& tag_of(stack_ref stack) noexcept;
+    [[nodiscard]] relaxed<void*>& tag_of(stack_ref stack) noexcept;
 
     /// Gives all address space back, and each tag to `drop_tag`. No stack is in use.
     void release(void (*drop_tag)(void*) noexcept) noexcept;
@@ -102,7 +105,7 @@ private:
                        // unguarded_bit, which stays with the slot.
         std::uint32_t free = no_slot;
         std::size_t free_count = 0;
-        void** tags = nullptr;  // ThreadSanitizer builds only.
+        relaxed<void*>* tags = nullptr;  // ThreadSanitizer builds only.
     };
 
     [[nodiscard]] bool reserve(arena& a, unsigned log2_size) noexcept;

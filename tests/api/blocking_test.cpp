@@ -1,4 +1,5 @@
 // blocking, on_big_stack and await: leaving the coroutine's thread, stack or runtime for a while.
+#include "support/places.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/weft.hpp>
@@ -94,9 +95,8 @@ TEST_P(Blocking, ManyBlockAtOnce) {
 TEST_P(Blocking, NestedIsACallInPlace) {
     run([] {
         const auto threads = blocking([] {
-            const std::thread::id outer = std::this_thread::get_id();
-            return blocking(
-                [&] { return blocking([&] { return outer == std::this_thread::get_id(); }); });
+            const std::thread::id outer = this_thread();
+            return blocking([&] { return blocking([&] { return outer == this_thread(); }); });
         });
         EXPECT_TRUE(threads);
     });
@@ -108,9 +108,9 @@ TEST_P(Blocking, StaysOnOneThreadInside) {
         for (int i = 0; i != 10; ++i) {
             s.go([] {
                 blocking([] {
-                    const auto before = std::this_thread::get_id();
+                    const auto before = this_thread();
                     std::this_thread::yield();
-                    EXPECT_EQ(before, std::this_thread::get_id());
+                    EXPECT_EQ(before, this_thread());
                 });
             });
         }
@@ -210,13 +210,18 @@ TEST_P(Blocking, OneAtATimeInTheOrderOfTheirCalls) {
         {.max_blocking = 1});
 }
 
-TEST_P(Blocking, KeepsErrnoThatTheCallLeft) {
+TEST_P(Blocking, ErrnoThatTheCallLeftIsThereBehindIt) {
     run([] {
-        const int seen = blocking([] {
-            errno = 77;
-            return errno;
-        });
-        EXPECT_EQ(seen, 77);
+        scope s;
+        for (int i = 1; i != 20; ++i) {
+            s.go([i] {
+                blocking([i] { set_errno(i); });
+                EXPECT_EQ(errno_now(), i);
+                yield();
+                EXPECT_EQ(errno_now(), i);
+            });
+        }
+        s.join();
     });
 }
 
@@ -351,85 +356,6 @@ TEST_P(BigStack, AnImpossibleSizeIsBadAlloc) {
     run([] {
         EXPECT_THROW(on_big_stack([] {}, std::size_t{1} << 60), std::bad_alloc);
         yield();
-    });
-}
-
-// ----------------------------------------------------------------------------------------------- await
-
-class Await : public with_runtime {};
-WEFT_TEST_PROCESSORS(Await);
-
-TEST_P(Await, ReturnsTheValueOfAFutureThatComesLater) {
-    run([] {
-        std::promise<std::string> promise;
-        std::thread setter([&] { promise.set_value("later"); });
-        EXPECT_EQ(await(promise.get_future()), "later");
-        setter.join();
-    });
-}
-
-TEST_P(Await, ReturnsAReadyOneAtOnceAndVoidAndReferences) {
-    run([] {
-        std::promise<int> ready;
-        ready.set_value(1);
-        EXPECT_EQ(await(ready.get_future()), 1);
-        std::promise<void> nothing;
-        nothing.set_value();
-        await(nothing.get_future());
-        int target = 0;
-        std::promise<int&> reference;
-        reference.set_value(target);
-        EXPECT_EQ(&await(reference.get_future()), &target);
-    });
-}
-
-TEST_P(Await, RunsADeferredOne) {
-    run([] { EXPECT_EQ(await(std::async(std::launch::deferred, [] { return 5; })), 5); });
-}
-
-TEST_P(Await, WaitsForAnAsyncOne) {
-    run([] { EXPECT_EQ(await(std::async(std::launch::async, [] { return 6; })), 6); });
-}
-
-TEST_P(Await, RethrowsItsException) {
-    run([] {
-        std::promise<int> promise;
-        std::thread setter(
-            [&] { promise.set_exception(std::make_exception_ptr(std::domain_error("set"))); });
-        EXPECT_THROW(await(promise.get_future()), std::domain_error);
-        setter.join();
-        auto broken = std::make_unique<std::promise<int>>();
-        std::future<int> future = broken->get_future();
-        broken.reset();
-        EXPECT_THROW(await(std::move(future)), std::future_error);
-    });
-}
-
-TEST_P(Await, DoesNotStallTheOthers) {
-    run([] {
-        std::promise<int> promise;
-        auto waiter = spawn([&] { return await(promise.get_future()); });
-        yield();
-        EXPECT_EQ(spawn([] { return 1; }).join(), 1);
-        promise.set_value(2);  // By a coroutine that could not run if a processor were stalled.
-        EXPECT_EQ(waiter.join(), 2);
-    });
-}
-
-TEST_P(Await, WorksOnAForeignThread) {
-    EXPECT_EQ(await(std::async(std::launch::async, [] { return 7; })), 7);
-    const runtime up(with_processors());
-    EXPECT_EQ(await(std::async(std::launch::async, [] { return 7; })), 7);
-}
-
-TEST_P(Await, ACancelledOneLeavesThePromiseUsable) {
-    run([] {
-        std::promise<int> promise;
-        auto waiter = spawn([&] { return await(promise.get_future()); });
-        for (int i = 0; i != 5; ++i) yield();
-        waiter.request_stop();
-        EXPECT_THROW(waiter.join(), coroutine_cancelled);
-        promise.set_value(3);
     });
 }
 

@@ -1,4 +1,5 @@
 // Ids, names, and what a thread is told that is no coroutine.
+#include "support/places.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/weft.hpp>
@@ -170,17 +171,17 @@ TEST_P(Identity, ThreadLocksNestAndHoldTheThread) {
         for (int i = 0; i != 5; ++i) {
             s.go([] {
                 const thread_lock outer;
-                const std::thread::id mine = std::this_thread::get_id();
+                const std::thread::id mine = this_thread();
                 for (int k = 0; k != 5; ++k) {
                     {
                         const thread_lock inner;
                         yield();
-                        EXPECT_EQ(std::this_thread::get_id(), mine);
+                        EXPECT_EQ(this_thread(), mine);
                     }
                     sleep_for(10us);
-                    EXPECT_EQ(std::this_thread::get_id(), mine);
-                    blocking([&] { EXPECT_EQ(std::this_thread::get_id(), mine); });
-                    EXPECT_EQ(std::this_thread::get_id(), mine);
+                    EXPECT_EQ(this_thread(), mine);
+                    blocking([&] { EXPECT_EQ(this_thread(), mine); });
+                    EXPECT_EQ(this_thread(), mine);
                 }
             });
         }
@@ -196,7 +197,7 @@ TEST_P(Identity, NoOtherCoroutineRunsOnALockedThread) {
         scope s;
         s.go([&] {
             const thread_lock lock;
-            thread = std::this_thread::get_id();
+            thread = this_thread();
             locked = true;
             while (!stop) sleep_for(10us);
         });
@@ -204,7 +205,7 @@ TEST_P(Identity, NoOtherCoroutineRunsOnALockedThread) {
         for (int i = 0; i != 20; ++i) {
             s.go([&] {
                 for (int k = 0; k != 10; ++k) {
-                    EXPECT_NE(std::this_thread::get_id(), thread.load());
+                    EXPECT_NE(this_thread(), thread.load());
                     yield();
                 }
             });

@@ -1,5 +1,6 @@
 // Starting and stopping: as often as one likes, with nothing left, whatever was going on.
 #include "support/child.hpp"
+#include "support/places.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/weft.hpp>
@@ -237,7 +238,7 @@ protected:
 };
 
 TEST_F(Grace, WhoDoesNotEndInTimeIsReportedAndTheProcessEndsWithTheValueOfMain) {
-    std::uint32_t line = 0;
+    constexpr int first = __LINE__;
     const child_result child = run_child([&] {
         const int value = weft::run(
             [&] {
@@ -253,11 +254,10 @@ TEST_F(Grace, WhoDoesNotEndInTimeIsReportedAndTheProcessEndsWithTheValueOfMain) 
             short_grace());
         return value + 1;  // Never reached.
     });
-    line = __LINE__ - 11;
     EXPECT_EQ(child.exit_status, 37) << child.err;
     ASSERT_EQ(child.lines_with("'stubborn'").size(), 1u) << child.err;
-    EXPECT_NE(child.lines_with("'stubborn'")[0].find("lifecycle_test.cpp:" + std::to_string(line)),
-              std::string::npos)
+    EXPECT_TRUE((line_range{"lifecycle_test.cpp", first, __LINE__}.named_in(
+        child.lines_with("'stubborn'")[0])))
         << child.err;
     EXPECT_EQ(child.lines_with("no_cancel").size(), 1u) << child.err;
     EXPECT_EQ(child.lines_with("'main'").size(), 0u) << child.err;

@@ -1,4 +1,5 @@
 // weft::run: what it takes, what it returns, where main runs.
+#include "support/places.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/runtime.hpp>
@@ -76,31 +77,31 @@ TEST_P(Run, WorksAgainAfterAnException) {
 }
 
 TEST_P(Run, RunsMainOnTheCallingThreadUntilItsFirstPark) {
-    const std::thread::id caller = std::this_thread::get_id();
-    run([&] { EXPECT_EQ(std::this_thread::get_id(), caller); });
+    const std::thread::id caller = this_thread();
+    run([&] { EXPECT_EQ(this_thread(), caller); });
 }
 
 TEST_P(Run, StaysOnTheCallingThreadForEverUnderAThreadLock) {
-    const std::thread::id caller = std::this_thread::get_id();
+    const std::thread::id caller = this_thread();
     run([&] {
         const thread_lock stay;
         for (int i = 0; i != 100; ++i) {
             yield();
             spawn([] {}).join();
-            ASSERT_EQ(std::this_thread::get_id(), caller);
+            ASSERT_EQ(this_thread(), caller);
         }
     });
 }
 
 TEST_P(Run, RunsTheOthersElsewhereWhileMainHoldsAThreadLock) {
-    const std::thread::id caller = std::this_thread::get_id();
+    const std::thread::id caller = this_thread();
     run([&] {
         const thread_lock stay;
         std::vector<join_handle<std::thread::id>> others;
         for (int i = 0; i != 50; ++i) {
             others.push_back(spawn([] {
                 yield();
-                return std::this_thread::get_id();
+                return this_thread();
             }));
         }
         for (auto& other : others) EXPECT_NE(other.join(), caller);
@@ -109,7 +110,7 @@ TEST_P(Run, RunsTheOthersElsewhereWhileMainHoldsAThreadLock) {
 
 // A main loop as a toolkit has it: it owns the thread, never parks for long, and coroutines feed it.
 TEST_P(Run, WorksInsideAMainLoopThatOwnsItsThread) {
-    const std::thread::id caller = std::this_thread::get_id();
+    const std::thread::id caller = this_thread();
     std::atomic<int> events{0};
     run([&] {
         const thread_lock stay;
@@ -123,7 +124,7 @@ TEST_P(Run, WorksInsideAMainLoopThatOwnsItsThread) {
             });
         }
         while (events != 200) {
-            ASSERT_EQ(std::this_thread::get_id(), caller);
+            ASSERT_EQ(this_thread(), caller);
             std::this_thread::yield();  // The toolkit's poll(), with a timeout.
             yield();
         }
@@ -157,12 +158,11 @@ TEST_P(Run, GivesMainAStackOfMegabytes) {
     });
 }
 
-TEST_P(Run, KeepsErrnoOfTheCaller) {
-    errno = 0;
+TEST_P(Run, KeepsErrnoOfMain) {
     run([] {
-        errno = 5;
+        set_errno(5);
         yield();
-        EXPECT_EQ(errno, 5);
+        EXPECT_EQ(errno_now(), 5);
     });
 }
 

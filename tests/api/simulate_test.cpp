@@ -1,4 +1,5 @@
 // simulate: a schedule out of a seed, and time that does not pass.
+#include "support/places.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/weft.hpp>
@@ -252,13 +253,13 @@ TEST_F(Simulate, AwaitPolls) {
 }
 
 TEST_F(Simulate, ThereIsOneProcessorAndOneThread) {
-    const auto caller = std::this_thread::get_id();
+    const auto caller = this_thread();
     simulate(1, [&] {
         EXPECT_EQ(processors(), 1u);
         EXPECT_TRUE(in_coroutine());
-        EXPECT_EQ(std::this_thread::get_id(), caller);
+        EXPECT_EQ(this_thread(), caller);
         for (int i = 0; i != 10; ++i) {
-            spawn([&] { EXPECT_EQ(std::this_thread::get_id(), caller); }).join();
+            spawn([&] { EXPECT_EQ(this_thread(), caller); }).join();
         }
     });
 }

@@ -1,4 +1,5 @@
 // go and spawn: what goes in, what comes out, and that nothing is lost or done twice on the way.
+#include "support/places.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/weft.hpp>
@@ -361,10 +362,10 @@ TEST_P(Spawn, ErrnoTravelsWithTheCoroutine) {
         scope s;
         for (int i = 1; i != 20; ++i) {
             s.go([i] {
-                errno = i;
+                set_errno(i);
                 for (int k = 0; k != 5; ++k) {
                     yield();
-                    EXPECT_EQ(errno, i);
+                    EXPECT_EQ(errno_now(), i);
                 }
             });
         }

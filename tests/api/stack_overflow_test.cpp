@@ -1,10 +1,10 @@
 // Recursion without end: a report with a name, and never a bare SIGSEGV.
 #include "support/child.hpp"
+#include "support/places.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/weft.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -31,27 +31,27 @@ constexpr int without_end = 1 << 30;
 class StackOverflow : public with_runtime {
 protected:
     static void reported(const child_result& child, const std::string& name,
-                         const std::string& limit, int line) {
+                         const std::string& limit, int first, int last) {
         EXPECT_EQ(child.signal, SIGABRT) << child.err;
         const auto lines = child.lines_with("stack overflow in coroutine ");
         ASSERT_EQ(lines.size(), 1u) << child.err;
         const std::string rest = " '" + name + "' (limit " + limit + "), created at ";
         EXPECT_NE(lines[0].find(rest), std::string::npos) << rest << " in: " << lines[0];
-        const std::string site = "stack_overflow_test.cpp:" + std::to_string(line);
-        const std::string behind = lines[0].substr(std::min(lines[0].find(site), lines[0].size()));
-        EXPECT_TRUE(behind == site || behind.starts_with(site + ";"))
-            << site << " in: " << lines[0];
+        EXPECT_TRUE((line_range{"stack_overflow_test.cpp", first, last}.named_in(lines[0])))
+            << lines[0];
     }
 };
 WEFT_TEST_PROCESSORS(StackOverflow);
 
 TEST_P(StackOverflow, IsReportedWithNameLimitAndCreationSite) {
+    constexpr int first = __LINE__;
     const child_result child = run_child(
         [] { return run([] { spawn({.name = "parser"}, [] { recurse(without_end); }).join(); }); });
-    reported(child, "parser", "256 KiB", __LINE__ - 2);
+    reported(child, "parser", "256 KiB", first, __LINE__);
 }
 
 TEST_P(StackOverflow, KnowsTheLimitOfTheCoroutine) {
+    constexpr int first = __LINE__;
     const child_result child = run_child([] {
         return run([] {
             spawn({.name = "large", .stack_size = std::size_t{1} << 20}, [] {
@@ -59,24 +59,27 @@ TEST_P(StackOverflow, KnowsTheLimitOfTheCoroutine) {
             }).join();
         });
     });
-    reported(child, "large", "1 MiB", __LINE__ - 3);
+    reported(child, "large", "1 MiB", first, __LINE__);
 }
 
 TEST_P(StackOverflow, OfMainIsReportedToo) {
+    constexpr int first = __LINE__;
     const child_result child = run_child([] { return run([] { recurse(without_end); }); });
-    reported(child, "main", "8 MiB", __LINE__ - 1);
+    reported(child, "main", "8 MiB", first, __LINE__);
 }
 
 TEST_P(StackOverflow, UnderARuntimeIsReportedToo) {
+    constexpr int first = __LINE__;
     const child_result child = run_child([] {
         runtime up(with_processors());
         spawn({.name = "submitted"}, [] { recurse(without_end); }).join();
         return 0;
     });
-    reported(child, "submitted", "256 KiB", __LINE__ - 3);
+    reported(child, "submitted", "256 KiB", first, __LINE__);
 }
 
 TEST_P(StackOverflow, BehindAMigrationIsReportedToo) {
+    constexpr int first = __LINE__;
     const child_result child = run_child([] {
         return run([] {
             scope s;
@@ -92,7 +95,7 @@ TEST_P(StackOverflow, BehindAMigrationIsReportedToo) {
             s.join();
         });
     });
-    reported(child, "mover", "256 KiB", __LINE__ - 7);
+    reported(child, "mover", "256 KiB", first, __LINE__);
 }
 
 TEST_P(StackOverflow, OnABorrowedStackIsReported) {
@@ -107,16 +110,17 @@ TEST_P(StackOverflow, OnABorrowedStackIsReported) {
 }
 
 TEST_P(StackOverflow, WithoutAGuardInTheKernelIsStillReported) {
+    constexpr int first = __LINE__;
     const child_result child = run_child(
         [] {
             return run([] {
                 // One that waits, so that what lies below the stack of the next is a stack as well.
-                std::atomic<bool> first{false};
+                std::atomic<bool> waits{false};
                 go([&] {
-                    first = true;
+                    waits = true;
                     wait_for_cancel();
                 });
-                wait_until([&] { return first.load(); });
+                wait_until([&] { return waits.load(); });
                 spawn({.name = "parser"}, [] {
                     // Down to the lowest word of the stack, which starts at a multiple of its size.
                     char here = 0;
@@ -128,7 +132,7 @@ TEST_P(StackOverflow, WithoutAGuardInTheKernelIsStillReported) {
             });
         },
         {.environment = {{"WEFT_DEBUG", "guard=canary"}}});
-    reported(child, "parser", "256 KiB", __LINE__ - 11);
+    reported(child, "parser", "256 KiB", first, __LINE__);
 }
 
 TEST_P(StackOverflow, AFaultElsewhereIsNotOurs) {

@@ -44,7 +44,7 @@ TEST(SpinLockStress, HoldersComeOneAfterTheOtherAndSeeWhatTheLastOneWrote) {
 
 // As the scope does: the last one out lets the other destroy the lock, before it has left unlock().
 TEST(SpinLockStress, WhoTakesItNextMayDestroyIt) {
-    const std::uint64_t rounds = stress_rounds(20'000);
+    const std::uint64_t rounds = stress_rounds(3'000);
     const test::watchdog dog(stress_seconds());
     struct shared {
         spin_lock lock;

@@ -1,6 +1,7 @@
 // Machine contexts alone, without a scheduler: control and words pass, registers and control words stay.
 #include "context/context.hpp"
 
+#include "base/tsan.hpp"
 #include "context/sanitizer.hpp"
 #include "os/memory.hpp"
 #include "os/thread.hpp"
@@ -43,9 +44,11 @@ public:
         pair_ sent{this, word};
         void* fake_stack = nullptr;
         const context_ref to = context_;
+        hand_over(this);  // The two take turns.
         before_switch(&fake_stack, memory_, size, fiber_);
         const arrival back = jump(to, &sent);
         after_switch(fake_stack);
+        take_over(this);
         context_ = back.from;
         return back.word;
     }
@@ -54,9 +57,13 @@ public:
     void* hand_back(void* word = nullptr) {
         void* fake_stack = nullptr;
         const context_ref to = caller_;
-        before_switch(&fake_stack, caller_stack_.bottom, caller_stack_.size, caller_fiber_);
+        const stack_bounds callers = caller_stack_;
+        void* const fiber = caller_fiber_;
+        hand_over(this);
+        before_switch(&fake_stack, callers.bottom, callers.size, fiber);
         const arrival again = jump(to, word);
         after_switch(fake_stack);
+        take_over(this);
         caller_ = again.from;
         return static_cast<pair_*>(again.word)->word;
     }
@@ -73,15 +80,24 @@ private:
         void* word;
     };
 
+    static side* self_of(raw_arrival raw) {
+        const unrecorded unseen;  // It lies on the other's stack.
+        return static_cast<pair_*>(raw.data)->self;
+    }
+
     static void enter(raw_arrival raw) {
         after_switch(nullptr);
-        side& self = *static_cast<pair_*>(raw.data)->self;
+        side& self = *self_of(raw);
+        take_over(&self);
         self.caller_ = raw.fctx;
         self.body_(self);
         self.over_ = true;
         const context_ref to = self.caller_;
-        before_switch(nullptr, self.caller_stack_.bottom, self.caller_stack_.size,
-                      self.caller_fiber_);
+        const stack_bounds callers = self.caller_stack_;
+        void* const fiber = self.caller_fiber_;
+        hand_over(&self);
+        drop_shadow_frame();
+        before_switch(nullptr, callers.bottom, callers.size, fiber);
         jump(to, nullptr);
         std::abort();
     }

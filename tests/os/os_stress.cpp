@@ -60,7 +60,7 @@ TEST(FenceStress, OneOfTheTwoSidesSeesTheOther) {
     const std::uint64_t seed = stress_seed();
     const test::watchdog dog(stress_seconds());
     prepare_fences();
-    std::vector<round_state> rounds(stress_rounds(60'000));
+    std::vector<round_state> rounds(stress_rounds(20'000));
 
     std::thread frequent([&] {
         random_source random(seed);

@@ -21,34 +21,33 @@ namespace {
 TEST(Sleeper, IsNotWaitingAtFirst) {
     sleeper s(false);
     EXPECT_EQ(s.reason(), wake_reason::none);
-    EXPECT_EQ(s.current_wait().who, nullptr);
+    EXPECT_EQ(s.current_throwing().who, nullptr);
     EXPECT_EQ(s.current_cancellable().who, nullptr);
 }
 
 TEST(Sleeper, ATicketNamesItsWaitAndWhatItIsFor) {
     sleeper s(false);
-    const ticket t = s.begin_wait(false, wait_kind::join);
+    const ticket t = s.begin_wait(false, false, wait_kind::join);
     EXPECT_EQ(t.who, &s);
     EXPECT_TRUE(s.waits_for(t.word));
     EXPECT_EQ(s.kind(), wait_kind::join);
     EXPECT_FALSE(sleeper::is_thread(t));
-    EXPECT_EQ(s.current_wait().word, t.word);
 }
 
 TEST(Sleeper, TheFirstClaimWinsAndIsTheReason) {
     sleeper s(false);
-    const ticket t = s.begin_wait(true, wait_kind::other);
+    const ticket t = s.begin_wait(true, false, wait_kind::other);
     EXPECT_TRUE(sleeper::claim(t, wake_reason::timeout));
     EXPECT_FALSE(sleeper::claim(t, wake_reason::signalled));
     EXPECT_EQ(s.reason(), wake_reason::timeout);
-    EXPECT_EQ(s.current_wait().who, nullptr);
+    EXPECT_EQ(s.current_cancellable().who, nullptr);
 }
 
 TEST(Sleeper, ATicketOfAnEarlierWaitIsStale) {
     sleeper s(false);
-    const ticket first = s.begin_wait(true, wait_kind::other);
+    const ticket first = s.begin_wait(true, false, wait_kind::other);
     ASSERT_TRUE(sleeper::claim(first, wake_reason::signalled));
-    const ticket second = s.begin_wait(true, wait_kind::other);
+    const ticket second = s.begin_wait(true, false, wait_kind::other);
     EXPECT_NE(first.word, second.word);
     EXPECT_FALSE(sleeper::claim(first, wake_reason::cancelled));
     EXPECT_EQ(s.reason(), wake_reason::cancellable) << "the second wait goes on";
@@ -57,8 +56,8 @@ TEST(Sleeper, ATicketOfAnEarlierWaitIsStale) {
 
 TEST(Sleeper, AWaitThatWasNeverEndedIsStaleOnceTheNextBegins) {
     sleeper s(true);
-    const ticket first = s.begin_wait(false, wait_kind::other);
-    const ticket second = s.begin_wait(false, wait_kind::other);
+    const ticket first = s.begin_wait(false, false, wait_kind::other);
+    const ticket second = s.begin_wait(false, false, wait_kind::other);
     EXPECT_FALSE(sleeper::claim(first, wake_reason::signalled));
     EXPECT_TRUE(sleeper::is_thread(second));
     EXPECT_TRUE(s.waits_for(second.word));
@@ -66,11 +65,23 @@ TEST(Sleeper, AWaitThatWasNeverEndedIsStaleOnceTheNextBegins) {
 
 TEST(Sleeper, OnlyACancellableWaitOffersItselfToACanceller) {
     sleeper s(false);
-    const ticket deaf = s.begin_wait(false, wait_kind::other);
+    const ticket deaf = s.begin_wait(false, false, wait_kind::other);
     EXPECT_EQ(s.current_cancellable().who, nullptr);
-    EXPECT_EQ(s.current_wait().word, deaf.word);
-    const ticket open = s.begin_wait(true, wait_kind::other);
+    EXPECT_TRUE(s.waits_for(deaf.word));
+    const ticket open = s.begin_wait(true, false, wait_kind::other);
     EXPECT_EQ(s.current_cancellable().word, open.word);
+}
+
+TEST(Sleeper, OnlyAWaitWhoseCallerExpectsExceptionsIsOfferedForADeadlock) {
+    sleeper s(false);
+    s.begin_wait(false, false, wait_kind::other);
+    EXPECT_EQ(s.current_throwing().who, nullptr);
+    const ticket open = s.begin_wait(false, true, wait_kind::other);
+    EXPECT_EQ(s.current_throwing().word, open.word);
+    EXPECT_EQ(s.current_cancellable().who, nullptr);
+    ASSERT_TRUE(sleeper::claim(open, wake_reason::deadlock));
+    EXPECT_EQ(s.current_throwing().who, nullptr);
+    EXPECT_EQ(s.reason(), wake_reason::deadlock);
 }
 
 TEST(Sleeper, EveryKindHasAName) {
@@ -81,7 +92,7 @@ TEST(Sleeper, EveryKindHasAName) {
 
 TEST(ThreadSleeper, SleepsUntilFired) {
     thread_sleeper me;
-    const ticket t = me.begin_wait(false, wait_kind::other);
+    const ticket t = me.begin_wait(false, false, wait_kind::other);
     std::thread waker([t] { EXPECT_TRUE(fire(t, wake_reason::signalled)); });
     EXPECT_EQ(me.sleep(t, never), wake_reason::signalled);
     waker.join();
@@ -89,14 +100,14 @@ TEST(ThreadSleeper, SleepsUntilFired) {
 
 TEST(ThreadSleeper, DoesNotSleepWhenItWasFiredBefore) {
     thread_sleeper me;
-    const ticket t = me.begin_wait(false, wait_kind::other);
+    const ticket t = me.begin_wait(false, false, wait_kind::other);
     ASSERT_TRUE(fire(t, wake_reason::signalled));
     EXPECT_EQ(me.sleep(t, never), wake_reason::signalled);
 }
 
 TEST(ThreadSleeper, EndsItsOwnWaitWhenTheTimeHasPassedAndNotBefore) {
     thread_sleeper me;
-    const ticket t = me.begin_wait(false, wait_kind::other);
+    const ticket t = me.begin_wait(false, false, wait_kind::other);
     const std::int64_t deadline = monotonic_ns() + 3'000'000;
     EXPECT_EQ(me.sleep(t, deadline), wake_reason::timeout);
     EXPECT_GE(monotonic_ns(), deadline);
@@ -130,7 +141,7 @@ TEST(SleeperStress, ExactlyOneOfSeveralFirersWinsAndTheSleeperSeesWhatItWrote) {
     }
     std::uint64_t signals = 0;
     for (std::uint64_t n = 1; n <= rounds; ++n) {
-        const ticket t = me.begin_wait(false, wait_kind::other);
+        const ticket t = me.begin_wait(false, false, wait_kind::other);
         word.store(t.word, std::memory_order_relaxed);
         round.store(n, std::memory_order_release);
         if (me.sleep(t, never) == wake_reason::signalled) {

@@ -169,8 +169,16 @@ TEST_F(StackStore, FindsNothingElsewhere) {
     EXPECT_FALSE(store.find(reinterpret_cast<std::uintptr_t>(&local)).stack);
     const stack_ref s = take();
     EXPECT_FALSE(store.find(reinterpret_cast<std::uintptr_t>(&local)).stack);
-    EXPECT_FALSE(store.find(reinterpret_cast<std::uintptr_t>(s.base()) - 1).stack);
+    EXPECT_FALSE(store.find(reinterpret_cast<std::uintptr_t>(s.base()) - s.size() - 1).stack);
     EXPECT_FALSE(store.find(0).stack);
+}
+
+TEST_F(StackStore, TheGapBelowTheArenaCountsAsTheGuardOfItsFirstSlot) {
+    const stack_ref first = take();
+    const auto base = reinterpret_cast<std::uintptr_t>(first.base());
+    EXPECT_EQ(store.find(base - 1).stack, first);
+    EXPECT_TRUE(store.find(base - 1).in_guard);
+    EXPECT_TRUE(store.find(base - first.size()).in_guard);
 }
 
 TEST_F(StackStore, CanBeUsedAgainAfterRelease) {
@@ -182,7 +190,6 @@ TEST_F(StackStore, CanBeUsedAgainAfterRelease) {
 
 TEST_F(StackStore, WithoutGuardsTheLowestWordTells) {
     store.configure(true);
-    EXPECT_FALSE(store.has_guards());
     const stack_ref s = take();
     EXPECT_TRUE(store.canary_intact(s));
     *reinterpret_cast<std::uint64_t*>(s.base()) = 1;  // Without a guard this goes through.
@@ -195,7 +202,7 @@ using StackStoreDeathTest = StackStore;
 
 TEST_F(StackStoreDeathTest, TouchingTheGuardFaults) {
     const stack_ref s = take();
-    if (!store.has_guards()) GTEST_SKIP() << "the kernel has no light guards";
+    if (!store.guarded(s)) GTEST_SKIP() << "the kernel has no light guards";
     EXPECT_TRUE(store.canary_intact(s));
     volatile std::byte* const base = s.base();
     const std::size_t guard = stack_store::guard_size(log2_usual);
@@ -206,7 +213,7 @@ TEST_F(StackStoreDeathTest, TouchingTheGuardFaults) {
 
 TEST_F(StackStoreDeathTest, TheGuardIsStillThereOnReuse) {
     const stack_ref s = take(21);
-    if (!store.has_guards()) GTEST_SKIP() << "the kernel has no light guards";
+    if (!store.guarded(s)) GTEST_SKIP() << "the kernel has no light guards";
     store.give(s);  // Its pages are discarded.
     ASSERT_EQ(take(21), s);
     volatile std::byte* const base = s.base();

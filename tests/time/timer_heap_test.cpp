@@ -27,7 +27,7 @@ constexpr std::size_t dead_least = tiny_limits ? 2 : 64;
 // A sleeper of a thread, which nobody sleeps on: firing it needs no runtime.
 struct waiter {
     thread_sleeper sleeper;
-    ticket t = sleeper.begin_wait(false, wait_kind::sleep);
+    ticket t = sleeper.begin_wait(false, false, wait_kind::sleep);
 
     [[nodiscard]] bool fired() const { return sleeper.reason() == wake_reason::timeout; }
     // Whatever else ends a wait: the timer is stale from then on.
@@ -92,7 +92,7 @@ TEST_F(TimerHeap, FiresThoseOfOneMomentTogetherHoweverMany) {
 TEST_F(TimerHeap, AStaleTimerIsDroppedWithoutEffect) {
     waiter& w = add(10);
     w.end_otherwise();
-    const ticket second = w.sleeper.begin_wait(false, wait_kind::other);
+    const ticket second = w.sleeper.begin_wait(false, false, wait_kind::other);
     heap.run_due(p, 10);
     EXPECT_EQ(heap.size(), 0u);
     EXPECT_TRUE(w.sleeper.waits_for(second.word)) << "its next wait goes on";

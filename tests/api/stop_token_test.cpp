@@ -1,0 +1,102 @@
+// Stop tokens: cancellation for those who know std::stop_token.
+#include "support/runtime_fixture.hpp"
+
+#include <weft/weft.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <stop_token>
+
+namespace weft::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class StopToken : public with_runtime {};
+WEFT_TEST_PROCESSORS(StopToken);
+
+TEST_P(StopToken, SaysThatACoroutineWasAskedToStop) {
+    run([] {
+        std::atomic<bool> begun{false};
+        auto handle = spawn([&] {
+            const std::stop_token token = get_stop_token();
+            EXPECT_TRUE(token.stop_possible());
+            EXPECT_FALSE(token.stop_requested());
+            begun = true;
+            const no_cancel deaf;
+            wait_until([&] { return token.stop_requested(); });
+        });
+        wait_until([&] { return begun.load(); });
+        handle.request_stop();
+        handle.join();
+    });
+}
+
+TEST_P(StopToken, TakenAfterTheRequestIsStopped) {
+    run([] {
+        std::atomic<bool> asked{false};
+        auto handle = spawn([&] {
+            const no_cancel deaf;
+            wait_until([&] { return asked.load(); });
+            EXPECT_TRUE(get_stop_token().stop_requested());
+        });
+        handle.request_stop();
+        asked = true;
+        handle.join();
+    });
+}
+
+TEST_P(StopToken, OfACoroutineIsAlwaysTheSame) {
+    run([] {
+        EXPECT_EQ(get_stop_token(), get_stop_token());
+        const std::stop_token mine = get_stop_token();
+        spawn([&] { EXPECT_NE(get_stop_token(), mine); }).join();
+    });
+}
+
+TEST_P(StopToken, RunsItsCallbacks) {
+    run([] {
+        std::atomic<int> called{0};
+        std::atomic<bool> begun{false};
+        auto handle = spawn([&] {
+            const std::stop_callback callback(get_stop_token(), [&] { ++called; });
+            begun = true;
+            wait_for_cancel();
+        });
+        wait_until([&] { return begun.load(); });
+        handle.request_stop();
+        EXPECT_THROW(handle.join(), coroutine_cancelled);
+        EXPECT_EQ(called, 1);
+    });
+}
+
+TEST_P(StopToken, MayOutliveItsCoroutine) {
+    run([] {
+        const std::stop_token token = spawn([] { return get_stop_token(); }).join();
+        EXPECT_FALSE(token.stop_requested());
+        spawn([] {}).join();
+        EXPECT_FALSE(token.stop_requested());
+    });
+}
+
+TEST_P(StopToken, OfAChildIsStoppedByTheScope) {
+    run([] {
+        std::atomic<int> waiting{0};
+        std::atomic<int> called{0};
+        scope s;
+        for (int i = 0; i != 4; ++i) {
+            s.go([&] {
+                const std::stop_callback callback(get_stop_token(), [&] { ++called; });
+                ++waiting;
+                wait_for_cancel();
+            });
+        }
+        wait_until([&] { return waiting == 4; });
+        s.cancel();
+        s.join();
+        EXPECT_EQ(called, 4);
+    });
+}
+
+}  // namespace
+}  // namespace weft::test
