@@ -2,13 +2,15 @@
 //
 // ThreadSanitizer sees a *fiber* for each stack. Its fibers are switched without an edge between them
 // (`no_sync`): that two coroutines happen to share a thread orders nothing in the program's logic, and an
-// edge would hide the program's races. There is one fiber a stack, for as long as the stack's slot
+// edge would hide the program's races. (Not so under testing::simulate(): there all of a program runs in one
+// thread, its races are looked for by what they lead to, and every switch is an edge.) There is one fiber a stack, for as long as the stack's slot
 // exists, and at most tsan_fibers_max of them. Each fiber has a shadow of its calls, so no call may begin on
 // one fiber and end on another: everything around a jump is inline, and who never returns says so.
 #pragma once
 
 #include "base/config.hpp"
 
+#include <atomic>
 #include <cstddef>
 
 #if WEFT_ASAN
@@ -22,6 +24,18 @@ extern "C" void __tsan_func_exit();  // What the compiler calls at the end of ev
 
 namespace weft::detail {
 
+#if WEFT_TSAN
+inline constinit std::atomic<unsigned> tsan_switch_flags{__tsan_switch_to_fiber_no_sync};
+#endif
+
+/// Whether ThreadSanitizer takes a switch for an edge. While nothing runs.
+inline void switches_are_edges([[maybe_unused]] bool edges) noexcept {
+#if WEFT_TSAN
+    tsan_switch_flags.store(edges ? 0 : unsigned{__tsan_switch_to_fiber_no_sync},
+                            std::memory_order_relaxed);
+#endif
+}
+
 /// Immediately before a jump to the stack [bottom, bottom + size). `fake_stack` receives what
 /// after_switch() of the same context needs; null when this context never continues.
 [[gnu::always_inline]] inline void before_switch([[maybe_unused]] void** fake_stack,
@@ -32,7 +46,9 @@ namespace weft::detail {
     __sanitizer_start_switch_fiber(fake_stack, bottom, size);
 #endif
 #if WEFT_TSAN
-    if (tsan_fiber != nullptr) __tsan_switch_to_fiber(tsan_fiber, __tsan_switch_to_fiber_no_sync);
+    if (tsan_fiber != nullptr) {
+        __tsan_switch_to_fiber(tsan_fiber, tsan_switch_flags.load(std::memory_order_relaxed));
+    }
 #endif
 }
 

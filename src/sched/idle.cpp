@@ -113,8 +113,8 @@ void assign_locked(machine& m, processor* p, coroutine* c) noexcept {
 bool take_assignment(machine& m) noexcept {
     m.note.store(0, std::memory_order_relaxed);
     if (sched.stopping.load(std::memory_order_relaxed)) return false;
-    m.p = m.assigned;
-    m.handover = m.assigned_coroutine;
+    m.p = m.assigned.get();
+    m.handover = m.assigned_coroutine.get();
     m.assigned = nullptr;
     m.assigned_coroutine = nullptr;
     WEFT_ASSERT(m.p.get() != nullptr);

@@ -51,8 +51,8 @@ struct machine {
 
     // Sleeping. The waker writes `assigned` and then the note; the sleeper reads them in reverse.
     std::atomic<std::uint32_t> note{0};
-    processor* assigned = nullptr;
-    coroutine* assigned_coroutine = nullptr;
+    relaxed<processor*> assigned{nullptr};
+    relaxed<coroutine*> assigned_coroutine{nullptr};
     machine* idle_link = nullptr;  // Under the idle lock.
     bool idle = false;
 

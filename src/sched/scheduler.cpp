@@ -156,6 +156,7 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     sched.foreign_spawned.store(0);
     sched.foreign_finished.store(0);
     sched.sim.store(sim);
+    switches_are_edges(sim != nullptr);
     for (unsigned i = processor_count; i != 0; --i) {
         processor& p = *sched.processors[i - 1];
         p.idle = true;

@@ -145,6 +145,8 @@ stack_hit stack_store::find(std::uintptr_t address) const noexcept {
 
 relaxed<void*>& stack_store::tag_of(stack_ref stack) noexcept {
     arena& a = arena_of(stack.log2_size());
+    // The stack may have come by ways that ThreadSanitizer can't follow: this one it can.
+    static_cast<void>(a.base.load(std::memory_order_acquire));
     return a.tags[slot_of(a, stack)];
 }
 

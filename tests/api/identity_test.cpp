@@ -194,14 +194,14 @@ TEST_P(Identity, NoOtherCoroutineRunsOnALockedThread) {
         std::atomic<bool> locked{false};
         std::atomic<std::thread::id> thread{};
         std::atomic<bool> stop{false};
-        scope s;
-        s.go([&] {
+        auto owner = spawn([&] {
             const thread_lock lock;
             thread = this_thread();
             locked = true;
             while (!stop) sleep_for(10us);
         });
         wait_until([&] { return locked.load(); });
+        scope s;
         for (int i = 0; i != 20; ++i) {
             s.go([&] {
                 for (int k = 0; k != 10; ++k) {
@@ -210,9 +210,9 @@ TEST_P(Identity, NoOtherCoroutineRunsOnALockedThread) {
                 }
             });
         }
-        sleep_for(1ms);
-        stop = true;
         s.join();
+        stop = true;
+        owner.join();
     });
 }
 
