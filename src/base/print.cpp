@@ -25,6 +25,7 @@ std::string_view digits(Number value, std::array<char, 24>& into) noexcept {
 
 printer& printer::operator<<(std::string_view text) noexcept {
     const std::size_t count = std::min(text.size(), text_.size() - size_);
+    if (count == 0) return *this;  // memcpy takes no null, which an empty view may hold.
     std::memcpy(text_.data() + size_, text.data(), count);
     size_ += count;
     return *this;

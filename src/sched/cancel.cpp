@@ -60,7 +60,8 @@ void cancellation_point(coroutine& self) {
 void throw_cancelled(coroutine& self) {
     coroutine_extras& extras = extras_of(self);
     const bool asked = (self.attention.load(std::memory_order_relaxed) & attention_cancel) != 0;
-    if (asked && ++extras.swallowed == swallowed_reported) {
+    if (asked) extras.swallowed = extras.swallowed + 1;
+    if (asked && extras.swallowed == swallowed_reported) {
         printer out;
         out << "weft: coroutine " << self.id.get() << " '" << extras.name.data() << "' created at "
             << self.file.get() << ":" << self.line.get() << " has swallowed " << swallowed_reported

@@ -49,7 +49,7 @@ struct coroutine_extras {
 
     relaxed<machine*> locked_to{nullptr};  // thread_lock
     unsigned lock_depth = 0;
-    unsigned swallowed = 0;  // Cancellations thrown so far.
+    relaxed<unsigned> swallowed{0};  // Cancellations thrown so far.
     relaxed<void*> tsan_fiber{nullptr};
 };
 

@@ -32,6 +32,7 @@ class JoinStress : public ::testing::TestWithParam<unsigned> {
 protected:
     const std::uint64_t seed = stress_seed();
     const test::watchdog dog{stress_seconds()};
+    std::atomic<std::uint64_t> ended{0};  // Counted by children that may outlive main.
     const options opts{.processors = GetParam(), .shutdown_grace = std::chrono::hours(1)};
 };
 
@@ -72,12 +73,11 @@ TEST_P(JoinStress, AJoinerThatIsCancelledJoinsAgainOrLetsGo) {
     run(
         [&] {
             random_source random(seed);
-            std::atomic<std::uint64_t> ended{0};
             for (std::uint64_t n = 0; n != rounds; ++n) {
                 const std::uint32_t childs = random.below(400);
                 const std::uint32_t choice = random.below(3);
-                auto joiner = spawn([&ended, childs, choice] {
-                    auto child = spawn([&ended, childs] {
+                auto joiner = spawn([this, childs, choice] {
+                    auto child = spawn([this, childs] {
                         linger(childs);
                         if (childs % 3 == 0) yield();
                         ended.fetch_add(1);

@@ -151,6 +151,7 @@ TEST_F(QueuesStress, TheGlobalQueueHandsOutEachOnce) {
     for (auto& thread : threads) thread.join();
     while (take(seen[takers]) != 0) {}
     EXPECT_TRUE(queue.empty());
+    queue.release();
     expect_each_once(seen, all.size());
 }
 

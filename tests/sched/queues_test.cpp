@@ -66,6 +66,7 @@ protected:
     GlobalQueue() {
         for (std::size_t i = 0; i != c.size(); ++i) c[i].id = i;
     }
+    ~GlobalQueue() override { queue.release(); }
     std::vector<std::uint64_t> take(std::size_t most, std::size_t processors) {
         std::vector<coroutine*> out(most);
         out.resize(queue.take(out, processors));

@@ -1,5 +1,7 @@
 #include "support/footprint.hpp"
 
+#include "support/build.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -59,7 +61,14 @@ void append_new(std::string& text, const char* what, const std::vector<std::stri
 
 }  // namespace
 
-footprint footprint::now() { return {threads_now(), descriptors_now(), mappings_now()}; }
+footprint footprint::now() {
+    // ThreadSanitizer has a thread of its own from the first thread on.
+    [[maybe_unused]] static const bool started = [] {
+        if (thread_sanitizer) std::thread([] {}).join();
+        return true;
+    }();
+    return {threads_now(), descriptors_now(), mappings_now()};
+}
 
 std::string left_since(const footprint& before) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
