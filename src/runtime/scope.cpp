@@ -40,8 +40,8 @@ std::stop_source stop_source_of(coroutine& child) noexcept {
 }
 
 // Asks every child to stop. They are woken under the lock: behind it a child may end, and its descriptor serve
-// another coroutine. Stop callbacks are the program's, and run outside; then the walk starts again, past those
-// that have the bit.
+// another coroutine. Stop callbacks are the program's, and run outside, before the child may see the request and
+// take them along; then the walk starts again.
 void cancel_children(scope_state& s) noexcept {
     for (bool done = false; !done;) {
         std::stop_source stop{std::nostopstate};
@@ -49,9 +49,14 @@ void cancel_children(scope_state& s) noexcept {
             const std::lock_guard hold(s.lock);
             done = true;
             for (coroutine* c = s.children; c != nullptr; c = c->scope_next) {
-                stop = stop_source_of(*c);  // First: once woken it may end, and its source with it.
-                if (!set_cancelled(*c)) continue;
-                if (stop.stop_possible()) {
+                if ((c->attention.load(std::memory_order_relaxed) & attention_cancel) != 0)
+                    continue;
+                stop = stop_source_of(*c);
+                if (!stop.stop_possible() || stop.stop_requested()) {
+                    set_cancelled(*c);
+                    stop = stop_source_of(*c);  // One made meanwhile.
+                }
+                if (stop.stop_possible() && !stop.stop_requested()) {
                     done = false;
                     break;
                 }

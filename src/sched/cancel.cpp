@@ -31,13 +31,11 @@ bool set_cancelled(coroutine& c, attention bit) noexcept {
 }
 
 void request_cancel(coroutine& c, attention bit) noexcept {
-    // The stop source first: once woken the coroutine may end, and its source with it.
-    std::stop_source stop{std::nostopstate};
-    if (bit == attention_cancel) stop = stop_source_of(c);
+    // The stop source first, and under no lock, for its callbacks are the program's: once the coroutine sees the
+    // bit it leaves, and takes them along.
+    if (bit == attention_cancel) stop_source_of(c).request_stop();
     if (!set_cancelled(c, bit)) return;
-    if (bit == attention_cancel && !stop.stop_possible())
-        stop = stop_source_of(c);  // Made meanwhile.
-    stop.request_stop();           // Runs the program's callbacks: under no lock.
+    if (bit == attention_cancel) stop_source_of(c).request_stop();  // One made meanwhile.
 }
 
 bool cancellation_allowed(const coroutine& self) noexcept {

@@ -56,17 +56,46 @@ TEST_P(StopToken, OfACoroutineIsAlwaysTheSame) {
 
 TEST_P(StopToken, RunsItsCallbacks) {
     run([] {
-        std::atomic<int> called{0};
-        std::atomic<bool> begun{false};
-        auto handle = spawn([&] {
-            const std::stop_callback callback(get_stop_token(), [&] { ++called; });
-            begun = true;
-            wait_for_cancel();
-        });
-        wait_until([&] { return begun.load(); });
-        handle.request_stop();
-        EXPECT_THROW(handle.join(), coroutine_cancelled);
-        EXPECT_EQ(called, 1);
+        for (int i = 0; i != 50; ++i) {
+            std::atomic<int> called{0};
+            std::atomic<bool> begun{false};
+            auto handle = spawn([&] {
+                const std::stop_callback callback(get_stop_token(), [&] { ++called; });
+                begun = true;
+                for (;;) yield();  // Sees the request at any time.
+            });
+            wait_until([&] { return begun.load(); });
+            handle.request_stop();
+            EXPECT_THROW(handle.join(), coroutine_cancelled);
+            ASSERT_EQ(called, 1);
+        }
+    });
+}
+
+TEST_P(StopToken, MadeAtAnyTimeIsNeverForgotten) {
+    run([] {
+        for (int i = 0; i != 50; ++i) {
+            std::atomic<bool> begun{false};
+            auto handle = spawn([&] {
+                const no_cancel deaf;
+                begun = true;
+                const std::stop_token token = get_stop_token();
+                wait_until([&] { return token.stop_requested(); });
+            });
+            wait_until([&] { return begun.load(); });
+            handle.request_stop();
+            handle.join();
+            scope s;
+            s.go([&] {
+                const no_cancel deaf;
+                begun = false;
+                const std::stop_token token = get_stop_token();
+                wait_until([&] { return token.stop_requested(); });
+            });
+            wait_until([&] { return !begun.load(); });
+            s.cancel();
+            s.join();
+        }
     });
 }
 
@@ -81,20 +110,22 @@ TEST_P(StopToken, MayOutliveItsCoroutine) {
 
 TEST_P(StopToken, OfAChildIsStoppedByTheScope) {
     run([] {
-        std::atomic<int> waiting{0};
-        std::atomic<int> called{0};
-        scope s;
-        for (int i = 0; i != 4; ++i) {
-            s.go([&] {
-                const std::stop_callback callback(get_stop_token(), [&] { ++called; });
-                ++waiting;
-                wait_for_cancel();
-            });
+        for (int round = 0; round != 20; ++round) {
+            std::atomic<int> waiting{0};
+            std::atomic<int> called{0};
+            scope s;
+            for (int i = 0; i != 4; ++i) {
+                s.go([&] {
+                    const std::stop_callback callback(get_stop_token(), [&] { ++called; });
+                    ++waiting;
+                    wait_for_cancel();
+                });
+            }
+            wait_until([&] { return waiting == 4; });
+            s.cancel();
+            s.join();
+            ASSERT_EQ(called, 4);
         }
-        wait_until([&] { return waiting == 4; });
-        s.cancel();
-        s.join();
-        EXPECT_EQ(called, 4);
     });
 }
 
