@@ -86,7 +86,7 @@ void rethrow_outcome(coroutine& c) {
     case outcome::none:
         break;
     }
-    WEFT_CHECK(!"joined before its end");
+    check_failed(__FILE__, __LINE__, "joined before its end");
 }
 
 void release_joined(coroutine& c, bool result_taken) noexcept {
