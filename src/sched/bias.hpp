@@ -42,7 +42,7 @@ public:
         light_fence();
         if (!revoked_.load(std::memory_order_relaxed)) [[likely]]
             return true;
-        busy_.store(false, std::memory_order_relaxed);
+        leave();  // With release: this store, not that of the last leave(), may be what revoke() reads.
         return false;
     }
     void leave() noexcept { busy_.store(false, std::memory_order_release); }

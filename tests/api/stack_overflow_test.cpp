@@ -15,7 +15,7 @@
 namespace weft::test {
 namespace {
 
-[[gnu::noinline, gnu::noclone]] int recurse(int depth) {
+[[gnu::noinline]] int recurse(int depth) {
     volatile char frame[512];
     frame[0] = static_cast<char>(depth);
     const int below = depth == 0 ? 0 : recurse(depth - 1);
