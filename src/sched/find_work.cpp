@@ -1,6 +1,7 @@
 // Where to look for the next coroutine, in order.
 #include "arch/cpu.hpp"
 #include "base/assert.hpp"
+#include "base/tsan.hpp"
 #include "sched/idle.hpp"
 #include "sched/park.hpp"
 #include "sched/pick.hpp"
@@ -17,6 +18,7 @@ constexpr unsigned steal_rounds = 4;
 void take_incoming(processor& from, processor& to) noexcept {
     for (coroutine* c = from.incoming.take_all(); c != nullptr;) {
         coroutine* const rest = c->link;
+        hand_over(c);  // To whoever writes the link next.
         push_ring(to, *c);
         c = rest;
     }

@@ -4,6 +4,7 @@
 // thread may be the taker. Edge *deliver*: push is a release, the exchange an acquire.
 #pragma once
 
+#include "base/tsan.hpp"
 #include "sched/coroutine.hpp"
 
 #include <atomic>
@@ -14,6 +15,7 @@ class inbox {
 public:
     /// Any thread.
     void push(coroutine& c) noexcept {
+        take_over(&c);
         coroutine* top = top_.load(std::memory_order_relaxed);
         do {
             c.link = top;

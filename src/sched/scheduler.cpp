@@ -82,6 +82,7 @@ coroutine* take_descriptor() noexcept {
 }
 
 void give_descriptor(coroutine& c) noexcept {
+    take_over(&c);  // From the inbox it may once have been in.
     drop_extras(c);
     if (c.flags.big_frame) {
         off_heap_free(c.frame_address());
