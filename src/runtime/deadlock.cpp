@@ -55,7 +55,9 @@ bool handle_deadlock() noexcept {
         }
         return false;
     }
-    if (anything_to_do()) return true;  // The last foreign thread left something behind as it went.
+    // Again, and exactly: a machine may have been on its way to wake another when all looked idle, and the last
+    // foreign thread may have left something behind as it went.
+    if (!nothing_else_left()) return true;
     if (sched.opts.on_deadlock == deadlock_action::throw_in_main && fire_deadlock_in_main())
         return true;
 

@@ -18,7 +18,7 @@ runtime_stats stats() noexcept {
         s.parks += p->parks.read();
         s.preemptions += p->preemptions.read();
         s.handoffs += p->handoffs.read();
-        s.runnable += p->ring.size() + (p->next.peek() != nullptr ? 1 : 0);
+        s.runnable += p->ring.size() + p->woken.size() + (p->next.peek() != nullptr ? 1 : 0);
         s.timers += sched.hooks.timers->count(*p);
     }
     s.spawned += sched.foreign_spawned.load(std::memory_order_relaxed);

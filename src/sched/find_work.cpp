@@ -2,12 +2,14 @@
 #include "arch/cpu.hpp"
 #include "base/assert.hpp"
 #include "base/tsan.hpp"
+#include "os/clock.hpp"
 #include "sched/idle.hpp"
 #include "sched/park.hpp"
 #include "sched/pick.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace weft::detail {
@@ -36,6 +38,42 @@ void relax() noexcept {
     for (int i = 0; i != 40; ++i) cpu_pause();  // About a microsecond.
 }
 
+// What a look at the clock is for: timers, and when to look again.
+void look_around(processor& p) noexcept {
+    const std::uint64_t tick = p.tick.read();
+    if (p.earliest_deadline.load(std::memory_order_relaxed) == never) {
+        p.look_at = tick + fairness_ticks;
+        p.look_tick = tick;
+        p.look_ns = 0;
+        return;
+    }
+    run_timers(p);
+    if (p.woken_since != 0) return;  // These are not the dispatches to judge by.
+    const std::int64_t now = monotonic_ns();
+    const auto dispatches = static_cast<std::int64_t>(tick - p.look_tick);
+    const std::int64_t took = std::max<std::int64_t>(now - p.look_ns, 1);
+    const std::int64_t fitting = dispatches * look_interval_ns / took;
+    p.look_at = tick + static_cast<std::uint64_t>(std::clamp<std::int64_t>(fitting, 1, fairness_ticks));
+    p.look_tick = tick;
+    p.look_ns = now;
+}
+
+// Those that timers woke come first, for as long as a look takes; then the others have as much time as these took.
+// So who slept does not wait behind a long queue, and the queue keeps at least half of the processor.
+coroutine* take_woken(processor& p) noexcept {
+    if (p.woken_since == 0 && p.woken.empty()) return nullptr;
+    const std::int64_t now = monotonic_ns();
+    if (p.woken_since != 0 &&
+        (p.woken.empty() || now - p.woken_since >= look_interval_ns)) {
+        p.others_until = now + (now - p.woken_since);
+        p.woken_since = 0;
+    }
+    if (p.woken.empty() || now < p.others_until) return nullptr;
+    if (p.woken_since == 0) p.woken_since = now;
+    p.look_at = 0;  // Ask again before the next.
+    return p.woken.pop();
+}
+
 // Spinners at most half of the busy processors: more would only get into each other's way.
 bool may_spin(machine& m) noexcept {
     if (m.spinning) return true;
@@ -48,7 +86,8 @@ bool may_spin(machine& m) noexcept {
 
 coroutine* steal_from(processor& p, processor& victim, unsigned round,
                       coroutine* stale_next) noexcept {
-    if (const std::size_t n = p.ring.steal_from(victim.ring); n != 0) {
+    if (const std::size_t n = p.ring.steal_from(victim.woken) + p.ring.steal_from(victim.ring);
+        n != 0) {
         p.steals.add(n);
         return p.ring.pop();
     }
@@ -127,7 +166,13 @@ std::size_t run_timers(processor& p) noexcept {
     const std::int64_t earliest = p.earliest_deadline.load(std::memory_order_relaxed);
     if (earliest == never) return 0;
     const std::int64_t now = now_ns();
-    return earliest <= now ? sched.hooks.timers->run_due(p, now) : 0;
+    if (earliest > now) return 0;
+    processor& here = *this_machine()->p;
+    if (here.woken.size() > run_queue::half) return 0;  // Those that were due earlier first.
+    here.cuts_in = !here.ring.empty() || here.next.peek() != nullptr || !sched.global.empty();
+    const std::size_t fired = sched.hooks.timers->run_due(p, now);
+    here.cuts_in = false;
+    return fired;
 }
 
 // The caller holds a processor and stands on the scheduler stack. Null: stopping.
@@ -146,11 +191,14 @@ coroutine* find_work(machine& m) noexcept {
         p.tick.add();
         take_incoming(p, p);
         coroutine* c = nullptr;
-        if (p.tick.read() % fairness_ticks < 2) {  // A local pick stopped at 0; we are at 1.
-            run_timers(p);
+        if (p.tick.read() >= p.look_at) look_around(p);
+        if (p.tick.read() - p.global_tick >= fairness_ticks) {
+            p.global_tick = p.tick.read();
             c = take_global(p);
         }
+        if (c == nullptr) c = take_woken(p);
         if (c == nullptr) c = take_own(p);
+        if (c == nullptr) c = p.woken.pop();  // Out of turn, for there is nobody else.
         if (c == nullptr) c = take_global(p);
         if (c == nullptr && run_timers(p) != 0) c = take_own(p);
         if (c == nullptr) c = steal(m);

@@ -89,7 +89,9 @@ bool many_timers() noexcept {
 
 // ------------------------------------------------------------------------------------------------------
 
-bool has_work(const processor& p) noexcept { return !p.ring.empty() || !p.incoming.empty(); }
+bool has_work(const processor& p) noexcept {
+    return !p.ring.empty() || !p.incoming.empty() || !p.woken.empty();
+}
 
 // Step 3 of go_idle. What sits in a `next` is left to the watcher.
 bool work_visible() noexcept {
@@ -169,10 +171,15 @@ bool leave_idle_list(machine& m) noexcept {
     return true;
 }
 
-bool everything_sleeps_locked() noexcept {
-    return sched.idle_count.load(std::memory_order_relaxed) == sched.processor_count &&
-           sched.spinning.load(std::memory_order_relaxed) == 0 &&
-           sched.blocked_machines.load(std::memory_order_relaxed) == 0 && earliest_timer() == never;
+// Whether nothing runs, waits in a queue or waits for a time, while all but `held` processors are idle. Exact
+// under idle_lock: processors are taken under it, who gives one back has queued before what it had, and nobody
+// fires a timer or pushes to a ring without one. What runs in a blocking call, and comes back by the global
+// queue, is counted until it is queued.
+bool nothing_left_locked(unsigned held) noexcept {
+    return sched.idle_count.load(std::memory_order_seq_cst) + held == sched.processor_count &&
+           sched.spinning.load(std::memory_order_seq_cst) == 0 &&
+           sched.blocked_machines.load(std::memory_order_seq_cst) == 0 && !work_visible() &&
+           earliest_timer() == never;
 }
 
 }  // namespace
@@ -251,7 +258,7 @@ void release_processor(machine& m) noexcept {
     processor& p = *m.p;
     // Nobody watches the `next` of an idle processor.
     if (coroutine* const c = p.next.take()) push_ring(p, *c);
-    if (!p.ring.empty()) p.handoffs.add();
+    if (has_work(p)) p.handoffs.add();
     m.p = nullptr;
     bool kept = false;
     {
@@ -273,9 +280,9 @@ void release_processor(machine& m) noexcept {
         wake_one();
 }
 
-bool anything_to_do() noexcept {
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
-    return work_visible();
+bool nothing_else_left() noexcept {
+    const std::lock_guard hold(sched.idle_lock);
+    return nothing_left_locked(1);
 }
 
 bool go_idle(machine& m) noexcept {
@@ -314,7 +321,7 @@ bool sleep_machine(machine& m) noexcept {
             }
             if (sched.stopping.load(std::memory_order_relaxed)) return false;
             until = plan_sleep_locked(m, suspicious);
-            if (!suspicious && sched.detects_deadlock && everything_sleeps_locked()) {
+            if (!suspicious && sched.detects_deadlock && nothing_left_locked(0)) {
                 m.p = pop_idle_locked(nullptr);
             } else {
                 m.idle = true;
@@ -323,7 +330,7 @@ bool sleep_machine(machine& m) noexcept {
         }
         if (m.p.get() != nullptr) {
             if (sched.hooks.deadlock()) return !sched.stopping.load(std::memory_order_relaxed);
-            if (anything_to_do()) return true;
+            if (!nothing_else_left()) return true;
             suspicious = true;
             continue;
         }

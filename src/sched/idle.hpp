@@ -42,8 +42,9 @@ void wake_for(processor& p, bool surplus) noexcept;
 /// Gives processor and scheduler stack a rest. False: stopping. True: m has a processor again.
 [[nodiscard]] bool go_idle(machine& m) noexcept;
 
-/// Whether anything is queued, after the fence of *no lost wakeup*.
-[[nodiscard]] bool anything_to_do() noexcept;
+/// Whether the calling machine, which holds a processor and runs nothing, is all that is awake, with nothing
+/// queued and no timer pending: then nothing of ours will ever run again.
+[[nodiscard]] bool nothing_else_left() noexcept;
 
 /// Sleeps without a processor until one is assigned. False: stopping.
 [[nodiscard]] bool sleep_machine(machine& m) noexcept;

@@ -25,15 +25,35 @@ void cancel_park(coroutine& self) noexcept {
     self.state.store(co_state::running, std::memory_order_relaxed);
 }
 
-void ready(coroutine& c) noexcept {
+namespace {
+
+// Whether `c` has been parked and is the caller's to queue. Otherwise finish_switch() will.
+[[gnu::always_inline]] inline bool take_parked(coroutine& c) noexcept {
     co_state seen = c.state.load(std::memory_order_acquire);  // parked
     if (seen == co_state::parking &&
         c.state.compare_exchange_strong(seen, co_state::parking_ready, std::memory_order_acq_rel)) {
-        return;  // finish_switch() queues it.
+        return false;
     }
     WEFT_ASSERT(c.state.load(std::memory_order_relaxed) == co_state::parked ||
                 c.claim.load() != claim_state::none);
-    enqueue(c);
+    return true;
+}
+
+}  // namespace
+
+void ready(coroutine& c) noexcept {
+    if (take_parked(c)) enqueue(c);
+}
+
+void ready_woken(coroutine& c) noexcept {
+    if (!take_parked(c)) return;
+    processor& p = *this_machine()->p;
+    if (sched.sim.load(std::memory_order_relaxed) != nullptr || (c.traits & trait_affinity) != 0) {
+        enqueue(c);
+        return;
+    }
+    if (!p.cuts_in || !p.woken.push(c)) push_ring(p, c);
+    wake_for(p, true);
 }
 
 void enqueue(coroutine& c) noexcept {

@@ -35,6 +35,9 @@ void park_current() noexcept;
 /// Makes a parked (or parking) coroutine runnable. Any thread. Exactly once a park.
 void ready(coroutine& c) noexcept;
 
+/// The same by a timer, on the scheduler stack: while others wait for the processor it goes before them.
+void ready_woken(coroutine& c) noexcept;
+
 /// Puts a coroutine that is parked, and nobody else's, on a run queue. Any thread.
 void enqueue(coroutine& c) noexcept;
 

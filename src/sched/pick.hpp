@@ -12,8 +12,13 @@
 
 namespace weft::detail {
 
-/// Every so many dispatches a processor looks at the global queue and its timers first.
+/// At least every so many dispatches a processor looks at its timers, and at the global queue first. 61 as in Go:
+/// a prime, so that no rhythm of the program's falls in with it.
 inline constexpr unsigned fairness_ticks = 61;
+
+/// When dispatches take longer than usual a processor looks at its timers after about this time instead: it counts
+/// dispatches between two looks and sets the number to the next accordingly, so no dispatch reads a clock.
+inline constexpr std::int64_t look_interval_ns = 25'000;
 
 /// `next` comes first, but not for ever: after so many in a row the ring has its turn.
 inline constexpr unsigned next_streak_max = tiny_limits ? 4 : 64;
@@ -42,16 +47,15 @@ inline void push_ring(processor& p, coroutine& c) noexcept {
 
 /// Whether something waits that only the scheduler stack can see to.
 [[nodiscard]] inline bool needs_scheduler(machine& m, processor& p) noexcept {
-    return !p.incoming.empty() || m.locked.get() != nullptr || p.new_deadline ||
-           m.block->preempt.load(std::memory_order_relaxed) != 0 ||
-           sched.sim.load(std::memory_order_relaxed) != nullptr;
+    return p.tick.read() >= p.look_at || !p.incoming.empty() || m.locked.get() != nullptr ||
+           m.block->preempt.load(std::memory_order_relaxed) != 0;
 }
 
 /// The next coroutine out of the processor's own queues, or null when a look further is due. It still
 /// has to be entered.
 [[nodiscard]] inline coroutine* pick_local(machine& m, processor& p) noexcept {
     p.tick.add();
-    if (p.tick.read() % fairness_ticks == 0 || needs_scheduler(m, p)) [[unlikely]]
+    if (needs_scheduler(m, p)) [[unlikely]]
         return nullptr;
     coroutine* const c = take_own(p);
     if (c != nullptr && (c->traits & trait_locked) != 0) [[unlikely]] {

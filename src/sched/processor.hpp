@@ -34,7 +34,8 @@ struct glimpse {
 
 struct alignas(cache_line) processor {
     processor(unsigned number, bool shared, std::uint64_t seed) noexcept
-        : index(number), owner_bias(shared), next(owner_bias), ring(owner_bias), random(seed) {}
+        : index(number), owner_bias(shared), next(owner_bias), ring(owner_bias), woken(owner_bias),
+          random(seed) {}
     processor(const processor&) = delete;
     processor& operator=(const processor&) = delete;
 
@@ -44,12 +45,24 @@ struct alignas(cache_line) processor {
     /// Dispatches so far: the processor's time, for fairness and for whoever watches it.
     counter tick;
 
+    /// The dispatch at which to go by way of the scheduler stack and look around; see pick.hpp. 0: at the next.
+    relaxed<std::uint64_t> look_at{0};
+
     /// How many coroutines in a row came from `next`.
     relaxed<unsigned> next_streak{0};
 
     alignas(cache_line) next_slot next;  // Thieves look here too.
     alignas(cache_line) inbox incoming;  // Any thread.
     run_queue ring;
+    run_queue woken;  // Made ready by timers while others waited for the processor.
+
+    // The last look around.
+    alignas(cache_line) relaxed<std::uint64_t> look_tick{0};
+    relaxed<std::int64_t> look_ns{0};
+    relaxed<std::uint64_t> global_tick{0};  // The last look at the global queue before all others.
+    relaxed<bool> cuts_in{false};           // What timers wake now goes to `woken`.
+    relaxed<std::int64_t> woken_since{0};   // When those of `woken` began to come first; 0: they do not.
+    relaxed<std::int64_t> others_until{0};  // Until when the others do.
 
     // The time layer's. What follows the pointer is published under the heap's lock and read by anyone.
     alignas(cache_line) void* timers = nullptr;

@@ -171,11 +171,11 @@ scheduler_stack_of(const machine& m) noexcept {
     finish_switch(*this_machine(), from);
 }
 
-// Whether there is nothing to yield to; the timers get their look all the same.
+// Whether there is nothing to yield to.
 [[gnu::noinline]] bool yields_to_nobody(machine& m, processor& p) noexcept {
-    if (p.next.peek() != nullptr || !sched.global.empty() || needs_scheduler(m, p)) return false;
     p.tick.add();
-    return p.earliest_deadline.load(std::memory_order_relaxed) == never || run_timers(p) == 0;
+    return p.next.peek() == nullptr && p.woken.empty() && sched.global.empty() &&
+           !needs_scheduler(m, p);
 }
 
 // Leaves the stack of a coroutine that has ended.

@@ -1,10 +1,16 @@
 // What a timer does when it is due.
+#include "base/assert.hpp"
+#include "base/cache_line.hpp"
 #include "sched/cancel.hpp"
 #include "sched/extras.hpp"
+#include "sched/park.hpp"
 #include "sched/work_source.hpp"
 
 namespace weft::detail {
 namespace {
+
+// As much of a parked stack as it takes to come back out of a sleep.
+constexpr std::size_t woken_lines = 6;
 
 coroutine_extras& extras_at(const timer_event& event) noexcept {
     return *reinterpret_cast<coroutine_extras*>(event.target - 1);
@@ -18,7 +24,9 @@ sleeper& sleeper_at(const timer_event& event) noexcept {
 
 void fire_timer(const timer_event& event) noexcept {
     if (event.is_wake()) {
-        fire({&sleeper_at(event), event.word}, wake_reason::timeout);
+        const ticket t{&sleeper_at(event), event.word};
+        WEFT_ASSERT(!sleeper::is_thread(t));  // Threads time themselves.
+        if (sleeper::claim(t, wake_reason::timeout)) ready_woken(*static_cast<coroutine*>(t.who));
         return;
     }
     coroutine_extras& extras = extras_at(event);
@@ -28,6 +36,20 @@ void fire_timer(const timer_event& event) noexcept {
     if (extras.deadline_word.compare_exchange_strong(expected, event.word | deadline_firing)) {
         request_cancel(*extras.owner, attention_deadline);
         extras.deadline_word.store(event.word & ~deadline_armed, std::memory_order_release);
+    }
+}
+
+void prefetch_timer(const timer_event& event) noexcept {
+    __builtin_prefetch(reinterpret_cast<const void*>(event.target & ~std::uintptr_t{1}), 1);
+}
+
+void prefetch_woken(const timer_event& event) noexcept {
+    if (!event.is_wake()) return;
+    // It may have been woken otherwise, and be anywhere by now: a wrong address does no harm.
+    const auto* const top =
+        static_cast<const std::byte*>(static_cast<coroutine&>(sleeper_at(event)).context.get());
+    for (std::size_t line = 0; line != woken_lines; ++line) {
+        __builtin_prefetch(top + line * cache_line, 1);
     }
 }
 

@@ -29,6 +29,10 @@ struct timer_event {
 
 /// Fires it, if it still means anything. On a machine.
 void fire_timer(const timer_event& event) noexcept;
+/// Among hundreds of thousands of sleepers nothing that a timer touches is in the caches. So, some time before each
+/// is fired: its target is fetched, and later, when that has come, the stack that will be switched to.
+void prefetch_timer(const timer_event& event) noexcept;
+void prefetch_woken(const timer_event& event) noexcept;
 /// Whether it would do anything now; false for what has been cancelled.
 [[nodiscard]] bool timer_pending(const timer_event& event) noexcept;
 
@@ -41,7 +45,8 @@ struct timer_source {
     void (*add)(processor& p, std::int64_t when, const timer_event& event);
     /// One that was added to `p` will never matter again.
     void (*forget)(processor& p) noexcept;
-    /// Fires what is due at `now`; any machine with a processor may do it for any other. Returns how many.
+    /// Fires what is due at `now`, or the earliest part of it; any machine with a processor may do it for any other.
+    /// Returns how many.
     std::size_t (*run_due)(processor& p, std::int64_t now) noexcept;
     std::size_t (*count)(processor& p) noexcept;
 };

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t arity = 4;
 constexpr std::size_t dead_least = tiny_limits ? 2 : 64;  // Fewer are not worth a sweep.
+
+// So many at a time: what they touch was fetched ahead, and must still be in the caches when they run.
 constexpr std::size_t batch_size = 64;
 
 timer_heap& heap_of(processor& p) noexcept { return *static_cast<timer_heap*>(p.timers); }
@@ -34,7 +36,10 @@ void timer_heap::add(processor& p, std::int64_t when, const timer_event& event) 
     p.timer_count.store(entries_.size(), std::memory_order_relaxed);
     if (when < p.earliest_deadline.load(std::memory_order_relaxed)) {
         p.earliest_deadline.store(when, std::memory_order_relaxed);
-        if (sched.processor_count > 1) p.new_deadline = true;
+        if (sched.processor_count > 1) {
+            p.new_deadline = true;
+            p.look_at = 0;
+        }
     }
 }
 
@@ -46,22 +51,20 @@ void timer_heap::forget(processor& p) noexcept {
 }
 
 std::size_t timer_heap::run_due(processor& p, std::int64_t now) noexcept {
-    std::size_t fired = 0;
-    for (;;) {
-        // Fired outside the lock: firing readies coroutines, and takes locks of its own.
-        timer_event due[batch_size];
-        std::size_t n = 0;
-        {
-            const std::lock_guard hold(lock_);
-            while (n != batch_size && !entries_.empty() && entries_.front().when <= now) {
-                due[n++] = pop().event;
-            }
-            publish(p);
+    // Fired outside the lock: firing readies coroutines, and takes locks of its own.
+    timer_event due[batch_size];
+    std::size_t n = 0;
+    {
+        const std::lock_guard hold(lock_);
+        while (n != batch_size && !entries_.empty() && entries_.front().when <= now) {
+            due[n] = pop().event;
+            prefetch_timer(due[n++]);
         }
-        for (std::size_t i = 0; i != n; ++i) fire_timer(due[i]);
-        fired += n;
-        if (n != batch_size) return fired;
+        publish(p);
     }
+    for (std::size_t i = 0; i != n; ++i) prefetch_woken(due[i]);
+    for (std::size_t i = 0; i != n; ++i) fire_timer(due[i]);
+    return n;
 }
 
 std::size_t timer_heap::size() noexcept {

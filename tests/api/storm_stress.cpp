@@ -243,5 +243,14 @@ TEST_P(Storm, ThreadLocksBlockingCallsAndHintsMixed) {
     });
 }
 
+// Main parks on a machine of its own, so its processor goes idle at each join, and for a moment nothing seems to
+// be left that could end it.
+TEST_P(Storm, MainUnderAThreadLockJoinsAndNobodyTakesItForADeadlock) {
+    run([&] {
+        const thread_lock stay;
+        for (int i = 0; i != rounds(2000); ++i) spawn([] {}).join();
+    });
+}
+
 }  // namespace
 }  // namespace weft::test

@@ -19,8 +19,8 @@ case_prints_lines_that_make_sense() {
     [[ "$keys" == "coroutines bytes_each spawn_ns ended" ]] || fail "other lines than promised"
     [[ "$(value coroutines)" == 1000 ]] || fail "not as many as asked for"
     [[ "$(value ended)" == 1000 ]] || fail "not all have ended"
-    # A wide margin: sanitizers, and the runtime's own start, cost more than a thousand coroutines.
-    (($(value bytes_each) > 100 && $(value bytes_each) < 300000)) || fail "no coroutine is like that"
+    # A wide margin: the thread sanitizer alone keeps close to a megabyte for each stack.
+    (($(value bytes_each) > 100 && $(value bytes_each) < 3000000)) || fail "no coroutine is like that"
     (($(value spawn_ns) > 0)) || fail "nothing takes no time"
 }
 
