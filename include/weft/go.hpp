@@ -209,7 +209,8 @@ void yield();
 
 namespace detail {
 void sleep_until(clock::time_point when);
-}
+void sleep_for(std::chrono::nanoseconds d);
+}  // namespace detail
 
 /// Waits until `when` has passed; never less. A cancellation point, also when it has passed already.
 template <class Clock, class Duration>
@@ -220,8 +221,7 @@ void sleep_until(const std::chrono::time_point<Clock, Duration>& when) {
     } else {
         // Another clock may be set meanwhile: look again after each sleep.
         do {
-            detail::sleep_until(
-                detail::deadline_after(detail::to_nanoseconds(when - Clock::now())));
+            detail::sleep_for(detail::to_nanoseconds(when - Clock::now()));
         } while (Clock::now() < when);
     }
 }
@@ -229,7 +229,7 @@ void sleep_until(const std::chrono::time_point<Clock, Duration>& when) {
 /// Waits for `d`, or longer. A cancellation point, also when `d` is not positive.
 template <class Rep, class Period>
 void sleep_for(const std::chrono::duration<Rep, Period>& d) {
-    detail::sleep_until(detail::deadline_after(detail::to_nanoseconds(d)));
+    detail::sleep_for(detail::to_nanoseconds(d));
 }
 
 /// The calling coroutine's id; a default one on other threads.

@@ -53,7 +53,8 @@ void look_around(processor& p) noexcept {
     const auto dispatches = static_cast<std::int64_t>(tick - p.look_tick);
     const std::int64_t took = std::max<std::int64_t>(now - p.look_ns, 1);
     const std::int64_t fitting = dispatches * look_interval_ns / took;
-    p.look_at = tick + static_cast<std::uint64_t>(std::clamp<std::int64_t>(fitting, 1, fairness_ticks));
+    p.look_at =
+        tick + static_cast<std::uint64_t>(std::clamp<std::int64_t>(fitting, 1, fairness_ticks));
     p.look_tick = tick;
     p.look_ns = now;
 }
@@ -63,8 +64,7 @@ void look_around(processor& p) noexcept {
 coroutine* take_woken(processor& p) noexcept {
     if (p.woken_since == 0 && p.woken.empty()) return nullptr;
     const std::int64_t now = monotonic_ns();
-    if (p.woken_since != 0 &&
-        (p.woken.empty() || now - p.woken_since >= look_interval_ns)) {
+    if (p.woken_since != 0 && (p.woken.empty() || now - p.woken_since >= look_interval_ns)) {
         p.others_until = now + (now - p.woken_since);
         p.woken_since = 0;
     }

@@ -17,7 +17,7 @@ namespace {
 // timeout costs 10 us of CPU in a virtual machine (the timer is programmed by an exit), many times the work
 // that a timer usually brings. With fewer, every timer is as exact as the kernel's.
 constexpr std::size_t timers_many = 64;
-constexpr std::int64_t timer_window = 75'000;
+constexpr std::int64_t timer_window = 70'000;
 
 constexpr std::int64_t watch_least = 50'000;
 constexpr std::int64_t watch_most = 10'000'000;

@@ -61,7 +61,8 @@ struct alignas(cache_line) processor {
     relaxed<std::int64_t> look_ns{0};
     relaxed<std::uint64_t> global_tick{0};  // The last look at the global queue before all others.
     relaxed<bool> cuts_in{false};           // What timers wake now goes to `woken`.
-    relaxed<std::int64_t> woken_since{0};   // When those of `woken` began to come first; 0: they do not.
+    relaxed<std::int64_t> woken_since{
+        0};  // When those of `woken` began to come first; 0: they do not.
     relaxed<std::int64_t> others_until{0};  // Until when the others do.
 
     // The time layer's. What follows the pointer is published under the heap's lock and read by anyone.

@@ -1,5 +1,4 @@
 // What a timer does when it is due.
-#include "base/assert.hpp"
 #include "base/cache_line.hpp"
 #include "sched/cancel.hpp"
 #include "sched/extras.hpp"
@@ -20,13 +19,18 @@ sleeper& sleeper_at(const timer_event& event) noexcept {
     return *reinterpret_cast<sleeper*>(event.target);
 }
 
+ticket ticket_of(const timer_event& event) noexcept { return {&sleeper_at(event), event.word}; }
+
 }  // namespace
 
 void fire_timer(const timer_event& event) noexcept {
     if (event.is_wake()) {
-        const ticket t{&sleeper_at(event), event.word};
-        WEFT_ASSERT(!sleeper::is_thread(t));  // Threads time themselves.
-        if (sleeper::claim(t, wake_reason::timeout)) ready_woken(*static_cast<coroutine*>(t.who));
+        const ticket t = ticket_of(event);
+        if (sleeper::is_thread(t)) {
+            fire(t, wake_reason::timeout);
+        } else if (sleeper::claim(t, wake_reason::timeout)) {
+            ready_woken(*static_cast<coroutine*>(t.who));
+        }
         return;
     }
     coroutine_extras& extras = extras_at(event);
@@ -44,7 +48,7 @@ void prefetch_timer(const timer_event& event) noexcept {
 }
 
 void prefetch_woken(const timer_event& event) noexcept {
-    if (!event.is_wake()) return;
+    if (!event.is_wake() || sleeper::is_thread(ticket_of(event))) return;
     // It may have been woken otherwise, and be anywhere by now: a wrong address does no harm.
     const auto* const top =
         static_cast<const std::byte*>(static_cast<coroutine&>(sleeper_at(event)).context.get());

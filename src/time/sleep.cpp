@@ -18,19 +18,37 @@ clock::time_point clock::now() noexcept {
 
 namespace detail {
 
-void sleep_until(clock::time_point when) {
-    const std::int64_t deadline = when.time_since_epoch().count();
+namespace {
+
+void sleep(std::int64_t deadline) {
     if (this_coroutine() == nullptr) {
         sleep_thread_until(deadline);
-        return;
-    }
-    if (deadline <= now_ns()) {
-        weft::yield();  // A cancellation point, and fair to the others.
         return;
     }
     waiting wait(cancellation::honoured, wait_kind::sleep);
     const wake_reason why = wait.finish(deadline);
     if (why != wake_reason::timeout) throw_wait_ended(why);
+}
+
+}  // namespace
+
+// What is over at once is a cancellation point all the same, and fair to the others.
+
+void sleep_until(clock::time_point when) {
+    const std::int64_t deadline = when.time_since_epoch().count();
+    if (deadline > now_ns()) {
+        sleep(deadline);
+    } else {
+        weft::yield();
+    }
+}
+
+void sleep_for(std::chrono::nanoseconds d) {
+    if (d.count() > 0) {
+        sleep(deadline_after(d).time_since_epoch().count());
+    } else {
+        weft::yield();
+    }
 }
 
 }  // namespace detail

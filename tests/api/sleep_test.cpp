@@ -1,4 +1,5 @@
 // Sleeping and the clock, in real time: nobody wakes early. How late is for the benchmarks.
+#include "support/build.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/weft.hpp>
@@ -108,6 +109,61 @@ TEST_P(Sleep, ABusyProcessorDoesNotKeepSleepersFromWaking) {
             woke = true;
         });
         while (!woke) yield();
+    });
+}
+
+// A processor looks at its timers at least every 61 dispatches, and what they wake does not go to the end of the
+// queue.
+TEST_P(Sleep, WhoWakesDoesNotWaitBehindALongQueue) {
+    constexpr int others = 20'000 / (thread_sanitizer ? 10 : 1);
+    run([] {
+        std::atomic<int> before{0};  // How many others had run when the sleeper woke.
+        std::atomic<int> ran{0};
+        std::atomic<bool> asleep{false};
+        auto sleeper = spawn([&] {
+            asleep = true;
+            sleep_for(1us);
+            before = ran.load();
+        });
+        wait_until([&] { return asleep.load(); });
+        scope s;
+        for (int i = 0; i != others; ++i) s.go([&] { ++ran; });
+        s.join();
+        sleeper.join();
+        if (processors() == 1) {
+            EXPECT_LT(before, others / 2);
+        }
+    });
+}
+
+TEST_P(Sleep, WhoWakesAgainAndAgainLeavesOthersTheirShare) {
+    run([] {
+        std::atomic<bool> done{false};
+        scope s;
+        for (int i = 0; i != 300; ++i) {
+            s.go([&] {
+                while (!done) sleep_for(1ns);
+            });
+        }
+        for (int i = 0; i != 200; ++i) yield();
+        done = true;
+        s.join();
+    });
+}
+
+TEST_P(Sleep, ManyDueAtOnceAllWake) {
+    run([] {
+        const auto when = weft::clock::now() + 5ms;
+        std::atomic<int> woke{0};
+        scope s;
+        for (int i = 0; i != 1500; ++i) {
+            s.go([&] {
+                sleep_until(when);
+                ++woke;
+            });
+        }
+        s.join();
+        EXPECT_EQ(woke, 1500);
     });
 }
 
