@@ -27,6 +27,13 @@ inline void set_default_float_control(void* context) noexcept {
     std::memcpy(static_cast<std::byte*>(context) + 4, &x87, sizeof(x87));
 }
 
+/// Gives them to the calling thread.
+inline void load_default_float_control() noexcept {
+    const std::uint32_t mxcsr = 0x1f80;
+    const std::uint16_t x87 = 0x037f;
+    asm volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(mxcsr), "m"(x87));
+}
+
 #else
 
 extern "C" jump_result jump_fcontext(void* to, void* word);
@@ -35,6 +42,7 @@ inline jump_result weft_jump(void* to, void* word) noexcept { return jump_fconte
 
 /// The frame of this CPU holds no control words.
 inline void set_default_float_control(void*) noexcept {}
+inline void load_default_float_control() noexcept {}
 
 #endif
 

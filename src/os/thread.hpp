@@ -1,6 +1,7 @@
 // OS threads.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <pthread.h>
@@ -22,8 +23,20 @@ void name_this_thread(const char* name) noexcept;
 /// Sleeps end when they should instead of up to 50 us later. Returns the slack there was, to restore.
 std::uint64_t set_timer_slack(std::uint64_t ns) noexcept;
 
-/// Binds the calling thread to the `index`-th of the CPUs it may use, modulo their number.
-void pin_this_thread(unsigned index) noexcept;
+/// The CPUs that a thread may use.
+class cpu_mask {
+public:
+    /// Those of the calling thread.
+    [[nodiscard]] static cpu_mask of_this_thread() noexcept;
+
+    /// Binds the calling thread to the `index`-th of them, modulo their number.
+    void pin_this_thread(unsigned index) const noexcept;
+    /// Lets the calling thread use all of them again.
+    void apply_to_this_thread() const noexcept;
+
+private:
+    std::array<unsigned long, 16> bits_{};  // A cpu_set_t.
+};
 
 /// How many threads the process has; 0 when that can't be read.
 [[nodiscard]] unsigned count_threads() noexcept;

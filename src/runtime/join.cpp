@@ -2,9 +2,10 @@
 //
 // The join word of a coroutine (sched/coroutine.hpp) is where its end and its joiner meet:
 //
-//     none -> joiner's ticket     join_wait           -> done       tell_joiner, by way of `finishing`
-//     none -> done                tell_joiner         -> none       join_wait, cancelled
-//     none -> detached            detach; then tell_joiner gives the descriptor back
+//     none -> joiner's ticket     join_wait           -> none       join_wait, cancelled
+//     none -> detached            detach; run_task then sees to the result, retire gives the descriptor back
+//     none, ticket -> finishing   the end of run_task: from here on the handle sees to the result
+//     finishing -> done           retire
 #include <weft/go.hpp>
 
 #include "base/assert.hpp"
@@ -61,6 +62,8 @@ void join_wait(coroutine& c) {
     if (self != nullptr) {
         simulation_point();
         cancellation_point(*self);
+    } else if (sched.sim.load(std::memory_order_relaxed) != nullptr) {
+        throw std::logic_error("weft: a foreign thread can't join a coroutine of a simulation");
     }
     const wake_reason why = wait_for_end(c, cancellation::honoured);
     if (why != wake_reason::signalled) throw_wait_ended(why);
@@ -68,6 +71,7 @@ void join_wait(coroutine& c) {
 
 void join_quietly(coroutine& c) noexcept {
     WEFT_CHECK(&c != this_coroutine() && "a coroutine destroyed its own join_handle");
+    simulation_point();
     wait_for_end(c, cancellation::ignored);
     // In a scope the exception has reached the scope.
     if (c.flags.result == outcome::exception && c.scope == nullptr) sched.hooks.uncaught(c);
@@ -95,6 +99,7 @@ void release_joined(coroutine& c, bool result_taken) noexcept {
 }
 
 void detach(coroutine& c) noexcept {
+    simulation_point();
     std::uintptr_t seen = join_none;
     if (c.join.compare_exchange_strong(seen, join_detached, std::memory_order_acq_rel)) return;
     await_done(c);
@@ -104,6 +109,15 @@ void detach(coroutine& c) noexcept {
 }
 
 void request_stop(coroutine& c) noexcept {
+    if (this_machine() == nullptr) {
+        // What the coroutine leaves behind must not go with the runtime while we look at it. And a simulation is
+        // no business of other threads.
+        const foreign_visit visit;
+        if (visit && sched.sim.load(std::memory_order_relaxed) == nullptr && !is_done(c)) {
+            request_cancel(c, attention_cancel);
+        }
+        return;
+    }
     if (!is_done(c)) request_cancel(c, attention_cancel);
     simulation_point();
 }

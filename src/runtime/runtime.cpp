@@ -148,6 +148,7 @@ bool drain(std::uint64_t left, std::int64_t deadline) noexcept {
 void run_as_main(main_run& run, std::int64_t grace_ns) {
     machine here;
     adopt_this_thread(here);
+    admit_foreign_threads();
     spawn_options how;
     how.name = "main";
     how.stack_size = std::max(main_stack, sched.opts.stack_size);
@@ -166,6 +167,7 @@ void run_as_main(main_run& run, std::int64_t grace_ns) {
 
 int run_main(const options& opts, int (*main)(void*), void* argument, const call_site& where) {
     claim_runtime("run");
+    sched.detects_deadlock = true;
     main_run run;
     run.main = main;
     run.argument = argument;
@@ -173,10 +175,10 @@ int run_main(const options& opts, int (*main)(void*), void* argument, const call
     try {
         start(opts);
     } catch (...) {
+        sched.detects_deadlock = false;
         release_runtime();
         throw;
     }
-    sched.detects_deadlock = true;
     const std::uint64_t slack = set_timer_slack(1);
     {
         const alternate_stack signal_stack;
@@ -202,6 +204,9 @@ void start_runtime(const options& opts) {
         release_runtime();
         throw;
     }
+    // The program's own thread may always send, so there is never a deadlock; at most a line that says so.
+    sched.detects_deadlock = sched.env.stall_ms != 0;
+    admit_foreign_threads();
 }
 
 void stop_runtime() noexcept {
@@ -213,6 +218,7 @@ void stop_runtime() noexcept {
         while (!drain(0, never)) {}
     }
     request_stop_scheduler();
+    sched.detects_deadlock = false;
     stop();
     release_runtime();
 }

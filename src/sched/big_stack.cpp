@@ -42,6 +42,7 @@ void on_borrowed_stack(raw_arrival raw) {
 }  // namespace
 
 void call_on_big_stack(void (*f)(void*), void* argument, std::size_t bytes) {
+    simulation_point();
     // Inside blocking() the thread has no coroutine to show, but its stack is one all the same: `home` is
     // found by address.
     char here;

@@ -83,7 +83,7 @@ struct exception_globals {
 // The values of the join word; anything else is the address of the joiner's ticket.
 enum join_word : std::uintptr_t {
     join_none = 0,
-    join_finishing = 1,  // The coroutine is reading the joiner's ticket.
+    join_finishing = 1,  // The coroutine has ended, and is about to say so.
     join_done = 2,
     join_detached = 3,
 };

@@ -42,7 +42,7 @@ void relax() noexcept {
 void look_around(processor& p) noexcept {
     const std::uint64_t tick = p.tick.read();
     if (p.earliest_deadline.load(std::memory_order_relaxed) == never) {
-        p.look_at = tick + fairness_ticks;
+        p.look_at = tick + 1 + fairness_ticks;
         p.look_tick = tick;
         p.look_ns = 0;
         return;
@@ -54,7 +54,7 @@ void look_around(processor& p) noexcept {
     const std::int64_t took = std::max<std::int64_t>(now - p.look_ns, 1);
     const std::int64_t fitting = dispatches * look_interval_ns / took;
     p.look_at =
-        tick + static_cast<std::uint64_t>(std::clamp<std::int64_t>(fitting, 1, fairness_ticks));
+        tick + 1 + static_cast<std::uint64_t>(std::clamp<std::int64_t>(fitting, 1, fairness_ticks));
     p.look_tick = tick;
     p.look_ns = now;
 }
@@ -140,14 +140,17 @@ coroutine* find_simulated(simulation& sim, machine& m) noexcept {
             m.handover = nullptr;
             return c;
         }
-        if (coroutine* const c = sim.pick()) return c;
+        if (coroutine* const c = sim.pick()) {
+            p.tick.add();
+            return c;
+        }
         const std::int64_t next = p.earliest_deadline.load(std::memory_order_relaxed);
         if (next == never) {
             WEFT_CHECK(sched.hooks.deadlock());
             continue;
         }
         if (next > sim.now_ns) sim.now_ns = next;
-        sched.hooks.timers->run_due(p, sim.now_ns);
+        while (sched.hooks.timers->run_due(p, sim.now_ns) != 0) {}
     }
 }
 
@@ -185,13 +188,13 @@ coroutine* find_work(machine& m) noexcept {
         processor& p = *m.p;
         if (coroutine* const c = m.handover) {
             m.handover = nullptr;
+            p.tick.add();
             return c;
         }
         m.block->preempt.store(0, std::memory_order_relaxed);
-        p.tick.add();
         take_incoming(p, p);
         coroutine* c = nullptr;
-        if (p.tick.read() >= p.look_at) look_around(p);
+        if (p.tick.read() + 1 >= p.look_at) look_around(p);
         if (p.tick.read() - p.global_tick >= fairness_ticks) {
             p.global_tick = p.tick.read();
             c = take_global(p);
@@ -204,6 +207,7 @@ coroutine* find_work(machine& m) noexcept {
         if (c == nullptr) c = steal(m);
         if (c == nullptr) c = take_global(p);
         if (c != nullptr) {
+            p.tick.add();
             if (m.spinning) stop_spinning(m);
             keep_timers(p);
             return c;

@@ -79,6 +79,13 @@ std::int64_t earliest_timer() noexcept {
     return earliest;
 }
 
+// A timer that can no longer fire would put off the look for a deadlock until its time.
+void drop_forgotten_timers() noexcept {
+    const std::int64_t earliest = earliest_timer();
+    if (earliest == never || earliest - now_ns() < look_again) return;
+    for (processor* p : sched.all_processors()) sched.hooks.timers->drop_forgotten(*p);
+}
+
 bool many_timers() noexcept {
     std::size_t count = 0;
     for (const processor* p : sched.all_processors()) {
@@ -124,7 +131,7 @@ bool take_assignment(machine& m) noexcept {
 }
 
 // Until when `m` sleeps, and whether it is the keeper meanwhile. Under idle_lock.
-std::int64_t plan_sleep_locked(machine& m, bool suspicious) noexcept {
+std::int64_t plan_sleep_locked(machine& m) noexcept {
     const unsigned idle = sched.idle_count.load(std::memory_order_relaxed);
     if (idle == 0) return never;  // Whoever has a processor sees to its timers.
 
@@ -139,8 +146,8 @@ std::int64_t plan_sleep_locked(machine& m, bool suspicious) noexcept {
                               watch_most);
         sched.watch_interval.store(interval, std::memory_order_relaxed);
         until = std::min(until, now_ns() + interval);
-    } else {
-        if (suspicious) until = std::min(until, now_ns() + look_again);
+    } else if (sched.detects_deadlock && sched.suspicion_at != 0) {
+        until = std::min(until, now_ns() + look_again);
     }
     if (until >= sched.wakes_at.load(std::memory_order_relaxed)) return never;
     sched.keeper = &m;
@@ -148,6 +155,8 @@ std::int64_t plan_sleep_locked(machine& m, bool suspicious) noexcept {
     sched.watching.store(interval <= watch_trusted, std::memory_order_relaxed);
     return until;
 }
+
+bool try_wake_one(processor* preferred) noexcept;
 
 void await_note(machine& m) noexcept {
     while (m.note.load(std::memory_order_acquire) == 0) futex_wait(m.note, 0, never);
@@ -182,12 +191,27 @@ bool nothing_left_locked(unsigned held) noexcept {
            earliest_timer() == never;
 }
 
+// Whether it is time to ask so at all, with everything idle. Somebody asked lately, and a foreign thread was there
+// that may still help: asking reads /proc, and is not done each time such a program idles.
+bool may_be_deadlock_locked() noexcept {
+    return sched.detects_deadlock && (sched.suspicion_at == 0 || now_ns() >= sched.suspicion_at) &&
+           nothing_left_locked(0);
+}
+
 }  // namespace
 
 void wake_one(processor* preferred) noexcept {
-    if (sched.idle_count.load(std::memory_order_relaxed) == 0) return;
+    while (!try_wake_one(preferred)) {}
+}
+
+namespace {
+
+// False: what others queued meanwhile, seeing a machine look for work that then was none, still waits.
+bool try_wake_one(processor* preferred) noexcept {
+    // seq_cst: behind the fence or the locked instruction by which the caller has made its work visible.
+    if (sched.idle_count.load(std::memory_order_seq_cst) == 0) return true;
     unsigned none = 0;
-    if (!sched.spinning.compare_exchange_strong(none, 1, std::memory_order_seq_cst)) return;
+    if (!sched.spinning.compare_exchange_strong(none, 1, std::memory_order_seq_cst)) return true;
 
     processor* p = nullptr;
     processor* successor = nullptr;  // For a machine that takes the keeper's place.
@@ -207,7 +231,11 @@ void wake_one(processor* preferred) noexcept {
     }
     if (p == nullptr) {
         sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
-        return;
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
+        if (sched.stopping.load(std::memory_order_relaxed)) return true;
+        // With everything idle, too: then somebody has to look whether this is a deadlock.
+        const unsigned idle = sched.idle_count.load(std::memory_order_relaxed);
+        return idle == 0 || (!work_visible() && idle != sched.processor_count);
     }
     if (successor != nullptr) sched.spinning.fetch_add(1, std::memory_order_seq_cst);
     if (m != nullptr) {
@@ -216,7 +244,10 @@ void wake_one(processor* preferred) noexcept {
         start_machine(*p);
     }
     if (successor != nullptr) start_machine(*successor);
+    return true;
 }
+
+}  // namespace
 
 void wake_for(processor& p, bool surplus) noexcept {
     if (sched.processor_count == 1) return;
@@ -248,6 +279,13 @@ void stop_spinning(machine& m) noexcept {
     if (left == 0) wake_one();
 }
 
+bool give_back_unstarted(processor& p) noexcept {
+    const std::lock_guard hold(sched.idle_lock);
+    push_idle_locked(p);
+    sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
+    return sched.idle_count.load(std::memory_order_relaxed) != sched.processor_count;
+}
+
 processor* take_idle_processor(processor* preferred) noexcept {
     const std::lock_guard hold(sched.idle_lock);
     if (sched.stopping.load(std::memory_order_relaxed)) return nullptr;
@@ -255,20 +293,23 @@ processor* take_idle_processor(processor* preferred) noexcept {
 }
 
 void release_processor(machine& m) noexcept {
+    if (sched.detects_deadlock) drop_forgotten_timers();
     processor& p = *m.p;
     // Nobody watches the `next` of an idle processor.
     if (coroutine* const c = p.next.take()) push_ring(p, *c);
     if (has_work(p)) p.handoffs.add();
     m.p = nullptr;
+    if (m.spinning) {
+        m.spinning = false;
+        sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
+    }
     bool kept = false;
+    bool last = false;  // Nobody else would look whether this is a deadlock.
     {
         const std::lock_guard hold(sched.idle_lock);
         push_idle_locked(p);
         kept = sched.keeper != nullptr;
-    }
-    if (m.spinning) {
-        m.spinning = false;
-        sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
+        last = sched.detects_deadlock && !kept && nothing_left_locked(0);
     }
     std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
     // A processor is idle now: somebody must be the keeper, if there is a timer or a busy processor to watch.
@@ -276,7 +317,7 @@ void release_processor(machine& m) noexcept {
     const bool unkept =
         !kept && (timer != never ||
                   sched.idle_count.load(std::memory_order_relaxed) < sched.processor_count);
-    if (unkept || timer < sched.wakes_at.load(std::memory_order_relaxed) || work_visible())
+    if (unkept || last || timer < sched.wakes_at.load(std::memory_order_relaxed) || work_visible())
         wake_one();
 }
 
@@ -310,28 +351,36 @@ bool go_idle(machine& m) noexcept {
 }
 
 bool sleep_machine(machine& m) noexcept {
-    bool suspicious = false;  // It looked like a deadlock, but a foreign thread may still help.
     for (;;) {
+        if (sched.detects_deadlock) drop_forgotten_timers();
         std::int64_t until = never;
         {
             const std::lock_guard hold(sched.idle_lock);
             if (m.p.get() != nullptr) {
                 push_idle_locked(*m.p);
                 m.p = nullptr;
+                std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
+                if (work_visible()) {
+                    m.p = pop_idle_locked(nullptr);
+                    return true;
+                }
             }
             if (sched.stopping.load(std::memory_order_relaxed)) return false;
-            until = plan_sleep_locked(m, suspicious);
-            if (!suspicious && sched.detects_deadlock && nothing_left_locked(0)) {
+            if (may_be_deadlock_locked()) {
                 m.p = pop_idle_locked(nullptr);
             } else {
+                until = plan_sleep_locked(m);
                 m.idle = true;
                 sched.idle_machines.push(m);
             }
         }
         if (m.p.get() != nullptr) {
-            if (sched.hooks.deadlock()) return !sched.stopping.load(std::memory_order_relaxed);
+            if (sched.hooks.deadlock()) {
+                sched.suspicion_at = 0;
+                return !sched.stopping.load(std::memory_order_relaxed);
+            }
             if (!nothing_else_left()) return true;
-            suspicious = true;
+            sched.suspicion_at = now_ns() + look_again;
             continue;
         }
 
@@ -343,7 +392,6 @@ bool sleep_machine(machine& m) noexcept {
             await_note(m);
             return take_assignment(m);
         }
-        suspicious = false;
         if (m.p.get() != nullptr) return true;
     }
 }

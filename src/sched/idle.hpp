@@ -73,6 +73,9 @@ void keep_timers(processor& p) noexcept;
 /// A new thread for `p`; it starts spinning, and the caller has counted it. In machine.cpp.
 void start_machine(processor& p) noexcept;
 
+/// There is no thread for `p`, which was to be spun for: it is idle again. False: then nobody would be at work.
+[[nodiscard]] bool give_back_unstarted(processor& p) noexcept;
+
 /// Sets `stopping` and wakes every machine to see it.
 void wake_all_to_stop() noexcept;
 

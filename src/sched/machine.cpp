@@ -6,6 +6,7 @@
 #include "base/print.hpp"
 #include "base/tsan.hpp"
 #include "context/sanitizer.hpp"
+#include "os/futex.hpp"
 #include "os/signal.hpp"
 #include "os/thread.hpp"
 #include "sched/idle.hpp"
@@ -47,11 +48,17 @@ void unbind_from_thread(machine& m) noexcept {
     m.block->preempt.store(0, std::memory_order_relaxed);
 }
 
+// Who is listed may be joined, so its thread has been started. One that began to stop before it was listed has to be
+// told here.
 void enlist(machine& m) noexcept {
     const std::lock_guard hold(sched.idle_lock);
     m.all_link = sched.all_machines;
     sched.all_machines = &m;
     sched.machine_count.fetch_add(1, std::memory_order_relaxed);
+    if (sched.stopping.load(std::memory_order_relaxed)) {
+        m.note.store(1, std::memory_order_release);
+        futex_wake(m.note);
+    }
 }
 
 void* thread_main(void* argument) {
@@ -78,10 +85,14 @@ void start_machine(processor& p) noexcept {
     m->p = &p;
     m->spinning = true;
     m->is_thread = true;
-    enlist(*m);
     const std::error_code error = start_thread(m->thread, thread_main, m);
-    if (!error) return;
-    // Without a thread for it the processor would be lost, and with it what is queued there.
+    if (!error) {
+        enlist(*m);
+        return;
+    }
+    off_heap_delete(m);
+    // Fewer processors at work than there could be; but somebody must be.
+    if (give_back_unstarted(p)) return;
     printer out;
     out << "weft: can't start a thread: " << error.message() << "\n";
     out.flush();
@@ -97,6 +108,7 @@ void adopt_this_thread(machine& m) noexcept {
 
 void release_this_thread(machine& m) noexcept {
     unbind_from_thread(m);
+    if (m.pinned_to != machine::unpinned) sched.cpus.apply_to_this_thread();
     const std::lock_guard hold(sched.idle_lock);
     sched.idle_machines.remove(m);
     for (machine** at = &sched.all_machines; *at != nullptr; at = &(*at)->all_link) {
@@ -107,11 +119,21 @@ void release_this_thread(machine& m) noexcept {
     sched.machine_count.fetch_sub(1, std::memory_order_relaxed);
 }
 
+namespace {
+
+void follow_processor(machine& m) noexcept {
+    if (m.pinned_to == m.p->index) return;
+    m.pinned_to = m.p->index;
+    sched.cpus.pin_this_thread(m.pinned_to);
+}
+
+}  // namespace
+
 void run_machine(machine& m) noexcept {
-    if (sched.opts.pin) pin_this_thread(m.p->index);
     for (;;) {
         coroutine* const c = find_work(m);
         if (c == nullptr) return;
+        if (sched.opts.pin) follow_processor(m);
         coroutine_extras* const extras =
             (c->traits & trait_locked) != 0 ? peek_extras(*c) : nullptr;
         if (extras != nullptr && extras->locked_to != &m) {

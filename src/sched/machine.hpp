@@ -49,6 +49,10 @@ struct machine {
 
     relaxed<bool> spinning{false};
 
+    unsigned pinned_to =
+        unpinned;  // With options.pin: the processor whose CPU the thread is bound to.
+    static constexpr unsigned unpinned = ~0u;
+
     // Sleeping. The waker writes `assigned` and then the note; the sleeper reads them in reverse.
     std::atomic<std::uint32_t> note{0};
     relaxed<processor*> assigned{nullptr};

@@ -47,21 +47,23 @@ inline void push_ring(processor& p, coroutine& c) noexcept {
 
 /// Whether something waits that only the scheduler stack can see to.
 [[nodiscard]] inline bool needs_scheduler(machine& m, processor& p) noexcept {
-    return p.tick.read() >= p.look_at || !p.incoming.empty() || m.locked.get() != nullptr ||
+    return p.tick.read() + 1 >= p.look_at || !p.incoming.empty() || m.locked.get() != nullptr ||
            m.block->preempt.load(std::memory_order_relaxed) != 0;
 }
 
 /// The next coroutine out of the processor's own queues, or null when a look further is due. It still
 /// has to be entered.
 [[nodiscard]] inline coroutine* pick_local(machine& m, processor& p) noexcept {
-    p.tick.add();
     if (needs_scheduler(m, p)) [[unlikely]]
         return nullptr;
     coroutine* const c = take_own(p);
-    if (c != nullptr && (c->traits & trait_locked) != 0) [[unlikely]] {
+    if (c == nullptr) [[unlikely]]
+        return nullptr;
+    if ((c->traits & trait_locked) != 0) [[unlikely]] {
         m.handover = c;  // Only the scheduler stack can give the processor to another machine.
         return nullptr;
     }
+    p.tick.add();
     return c;
 }
 

@@ -22,7 +22,7 @@ void drop_result(coroutine& c) noexcept {
     c.flags.result = outcome::none;
 }
 
-void run_task(coroutine& self) noexcept {
+std::uintptr_t run_task(coroutine& self) noexcept {
     outcome result = outcome::value;
     try {
         self.type->run(self.frame_address());
@@ -37,17 +37,22 @@ void run_task(coroutine& self) noexcept {
 
     // What is left of the program's code runs here, where it may still park: the scope hears of a failure, and
     // what nobody will join is destroyed.
-    const bool detached = self.join.load(std::memory_order_relaxed) == join_detached;
-    if (result == outcome::exception) {
-        if (self.scope != nullptr) {
-            sched.hooks.scope_failure(self);
-            if (detached) peek_extras(self)->error = nullptr;
-        } else if (detached) {
-            sched.hooks.uncaught(self);
+    if (result == outcome::exception && self.scope != nullptr) sched.hooks.scope_failure(self);
+    for (std::uintptr_t seen = self.join.load(std::memory_order_acquire);;) {
+        if (seen == join_detached) break;
+        // Whoever joins or detaches from here on waits for join_done, and sees to the result itself.
+        if (self.join.compare_exchange_weak(seen, join_finishing, std::memory_order_acq_rel)) {
+            return seen;
         }
-    } else if (detached) {
-        drop_result(self);
     }
+    if (result != outcome::exception) {
+        drop_result(self);
+    } else if (self.scope == nullptr) {
+        sched.hooks.uncaught(self);
+    } else {
+        peek_extras(self)->error = nullptr;
+    }
+    return join_detached;
 }
 
 void report_canary(stack_ref stack) noexcept {
@@ -73,35 +78,23 @@ void report_canary(stack_ref stack) noexcept {
 
 namespace {
 
-void tell_joiner(coroutine& self) noexcept {
-    std::uintptr_t seen = join_none;
-    // release: the result is there for whoever reads join_done with acquire.
-    if (self.join.compare_exchange_strong(seen, join_done, std::memory_order_acq_rel)) return;
-    if (seen == join_detached) {
-        drop_result(self);  // Detached only just now.
+// `met` is what run_task() returned.
+void tell_joiner(coroutine& self, std::uintptr_t met) noexcept {
+    if (met == join_detached) {
         give_descriptor(self);
         return;
     }
     // The ticket lies on the joiner's stack, and stays there until it sees join_done.
-    seen = self.join.exchange(join_finishing, std::memory_order_acq_rel);
-    if (seen == join_none || seen == join_detached) {
-        // A cancelled joiner took it back just now, and may even have let go of the handle.
-        if (seen == join_detached) {
-            drop_result(self);
-            give_descriptor(self);
-        } else {
-            self.join.store(join_done, std::memory_order_release);
-        }
-        return;
-    }
-    const ticket joiner = *reinterpret_cast<const ticket*>(seen);
+    ticket joiner;
+    if (met != join_none) joiner = *reinterpret_cast<const ticket*>(met);
+    // release: the result is there for whoever reads join_done with acquire.
     self.join.store(join_done, std::memory_order_release);
-    fire(joiner, wake_reason::signalled);
+    if (joiner.who != nullptr) fire(joiner, wake_reason::signalled);
 }
 
 }  // namespace
 
-void retire(machine& m, coroutine& self) noexcept {
+void retire(machine& m, coroutine& self, std::uintptr_t met) noexcept {
     m.current = nullptr;
     m.block->current.store(nullptr, std::memory_order_relaxed);
     m.block->attention.store(&no_attention, std::memory_order_relaxed);
@@ -112,7 +105,7 @@ void retire(machine& m, coroutine& self) noexcept {
     if (self.flags.result != outcome::exception) drop_extras(self);
     m.p->finished.add();  // Before those who wait hear of it, and may ask stats().
     if (self.scope != nullptr) sched.hooks.scope_exit(self);
-    tell_joiner(self);
+    tell_joiner(self, met);
     light_fence();  // Either draining is seen here, or the count is seen by who drains (cancel_all).
     if (sched.draining.load(std::memory_order_acquire)) note_finished();
 }

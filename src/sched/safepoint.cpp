@@ -24,14 +24,6 @@ void safepoint_slow() {
     cancellation_point(*self);
 }
 
-void await_poll() {
-    if (coroutine* const self = this_coroutine()) {
-        simulation_point();
-        cancellation_point(*self);
-    }
-    std::this_thread::yield();  // The future's thread is a real one.
-}
-
 }  // namespace detail
 
 void yield() {

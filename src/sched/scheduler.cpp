@@ -127,6 +127,7 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     sched.opts = opts;
     sched.env = env;
     sched.hooks = hooks;
+    if (opts.pin) sched.cpus = cpu_mask::of_this_thread();
     sched.stack_log2 = std::clamp(log2_ceil(std::max<std::size_t>(opts.stack_size, 1)),
                                   stack_store::log2_min, stack_store::log2_max);
     sched.stack_log2 =
@@ -147,6 +148,7 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     sched.watch_interval.store(0);
     sched.wakes_at.store(never);
     sched.watching.store(false);
+    sched.suspicion_at = 0;
     sched.keeper = nullptr;
     sched.spinning.store(0);
     sched.blocked_machines.store(0);
@@ -164,8 +166,9 @@ void start_scheduler(const options& opts, const environment& env, const schedule
         sched.idle_processors.push(p);
     }
     sched.idle_count.store(processor_count);
-    sched.up.store(true, std::memory_order_seq_cst);
 }
+
+void admit_foreign_threads() noexcept { sched.up.store(true, std::memory_order_seq_cst); }
 
 void request_stop_scheduler() noexcept { wake_all_to_stop(); }
 

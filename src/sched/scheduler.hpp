@@ -10,6 +10,7 @@
 #include "base/intrusive_list.hpp"
 #include "mem/fixed_pool.hpp"
 #include "os/ranked_lock.hpp"
+#include "os/thread.hpp"
 #include "sched/extras.hpp"
 #include "sched/global_queue.hpp"
 #include "sched/machine.hpp"
@@ -49,7 +50,9 @@ struct scheduler {
     scheduler_hooks hooks;
     std::atomic<simulation*> sim{nullptr};
     unsigned stack_log2 = 18;
-    bool detects_deadlock = false;  // Under run(): there may be no foreign threads.
+    cpu_mask cpus;                          // With options.pin: of whoever started the runtime.
+    bool detects_deadlock = false;          // Under run(): there may be no foreign threads.
+    relaxed<std::int64_t> suspicion_at{0};  // Until then a standstill is not looked into again.
 
     [[nodiscard]] std::span<processor* const> all_processors() const noexcept {
         return {processors, processor_count};
@@ -132,6 +135,9 @@ void note_finished() noexcept;
 
 void start_scheduler(const options& opts, const environment& env, const scheduler_hooks& hooks,
                      unsigned processor_count, simulation* sim);
+/// From here on foreign threads may spawn, and wake machines for it: behind adopt_this_thread(), for who runs main
+/// must find a processor.
+void admit_foreign_threads() noexcept;
 /// Makes the calling thread a machine with a processor.
 void adopt_this_thread(machine& m) noexcept;
 void release_this_thread(machine& m) noexcept;

@@ -173,9 +173,12 @@ scheduler_stack_of(const machine& m) noexcept {
 
 // Whether there is nothing to yield to.
 [[gnu::noinline]] bool yields_to_nobody(machine& m, processor& p) noexcept {
+    if (p.next.peek() != nullptr || !p.woken.empty() || !sched.global.empty() ||
+        needs_scheduler(m, p)) {
+        return false;
+    }
     p.tick.add();
-    return p.next.peek() == nullptr && p.woken.empty() && sched.global.empty() &&
-           !needs_scheduler(m, p);
+    return true;
 }
 
 // Leaves the stack of a coroutine that has ended.
@@ -205,12 +208,12 @@ void coroutine_main(raw_arrival raw) {
         // Whoever took us off a queue has acquired what our spawner wrote; ThreadSanitizer, to which that was
         // somebody else, must see us do it.
         static_cast<void>(self.state.load(std::memory_order_acquire));
-        run_task(self);
+        const std::uintptr_t met = run_task(self);
 
         machine& m = *this_machine();
         const stack_ref stack = self.stack;
         if (!sched.stacks.canary_intact(stack)) report_canary(stack);
-        retire(m, self);
+        retire(m, self, met);
 
         coroutine* next;
         for (;;) {
@@ -229,6 +232,7 @@ void coroutine_main(raw_arrival raw) {
         }
         if (next == nullptr || next->stack != stack) leave_for_good(m, stack, next);
         become(m, *next);
+        load_default_float_control();  // As make_context() does for those that get a stack of their own.
     }
 }
 

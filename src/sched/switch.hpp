@@ -11,6 +11,8 @@
 #include "sched/coroutine.hpp"
 #include "sched/machine.hpp"
 
+#include <cstdint>
+
 namespace weft::detail {
 
 /// Leaves `self`, whose state is parking, by way of the scheduler stack; also without a processor. park() and
@@ -22,14 +24,16 @@ void switch_to_scheduler(machine& m, coroutine& self) noexcept;
 /// False: `c` was claimed and did not run.
 bool run_coroutine(machine& m, coroutine& c) noexcept;
 
-/// Runs the closure, and sees to what it throws. In run_task.cpp.
-void run_task(coroutine& self) noexcept;
+/// Runs the closure, and sees to what it throws. Returns the join word that it met at the end: none, detached or the
+/// address of the joiner's ticket; unless detached, the word is `finishing` now. In run_task.cpp.
+[[nodiscard]] std::uintptr_t run_task(coroutine& self) noexcept;
 /// The stack has run over into its canary: says so and aborts.
 [[noreturn, gnu::cold]] void report_canary(stack_ref stack) noexcept;
 
 /// Destroys the result, if there is one and nobody has taken it.
 void drop_result(coroutine& c) noexcept;
-/// The end of a coroutine: tells scope and joiner. `self` is gone afterwards. In run_task.cpp.
-void retire(machine& m, coroutine& self) noexcept;
+/// The end of a coroutine: tells scope and joiner. `met` is from run_task(). `self` is gone afterwards. In
+/// run_task.cpp.
+void retire(machine& m, coroutine& self, std::uintptr_t met) noexcept;
 
 }  // namespace weft::detail

@@ -45,6 +45,8 @@ struct timer_source {
     void (*add)(processor& p, std::int64_t when, const timer_event& event);
     /// One that was added to `p` will never matter again.
     void (*forget)(processor& p) noexcept;
+    /// Drops those, so that the earliest deadline is one that matters. Any thread.
+    void (*drop_forgotten)(processor& p) noexcept;
     /// Fires what is due at `now`, or the earliest part of it; any machine with a processor may do it for any other.
     /// Returns how many.
     std::size_t (*run_due)(processor& p, std::int64_t now) noexcept;

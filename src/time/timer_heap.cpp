@@ -26,6 +26,7 @@ const timer_source heap_timers{
         heap_of(p).add(p, when, event);
     },
     [](processor& p) noexcept { heap_of(p).forget(p); },
+    [](processor& p) noexcept { heap_of(p).drop_forgotten(p); },
     [](processor& p, std::int64_t now) noexcept { return heap_of(p).run_due(p, now); },
     [](processor& p) noexcept { return heap_of(p).size(); },
 };
@@ -46,6 +47,13 @@ void timer_heap::add(processor& p, std::int64_t when, const timer_event& event) 
 void timer_heap::forget(processor& p) noexcept {
     const std::lock_guard hold(lock_);
     if (++dead_ < dead_least || 2 * dead_ < entries_.size()) return;
+    drop_dead();
+    publish(p);
+}
+
+void timer_heap::drop_forgotten(processor& p) noexcept {
+    const std::lock_guard hold(lock_);
+    if (dead_ == 0) return;
     drop_dead();
     publish(p);
 }

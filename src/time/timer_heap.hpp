@@ -33,6 +33,7 @@ public:
     /// Throws std::bad_alloc.
     void add(processor& p, std::int64_t when, const timer_event& event);
     void forget(processor& p) noexcept;
+    void drop_forgotten(processor& p) noexcept;
     std::size_t run_due(processor& p, std::int64_t now) noexcept;
     [[nodiscard]] std::size_t size() noexcept;
 

@@ -82,6 +82,30 @@ TEST_P(Await, WorksOnAForeignThread) {
     EXPECT_EQ(await(std::async(std::launch::async, [] { return 7; })), 7);
 }
 
+// The promise is kept by a coroutine that itself needs a place for a blocking call.
+TEST_P(Await, TakesNoPlaceThatBlockingCallsWaitFor) {
+    run(
+        [] {
+            std::promise<int> promise;
+            std::future<int> future = promise.get_future();
+            auto keeper = spawn([&] {
+                blocking([] {});
+                promise.set_value(4);
+            });
+            EXPECT_EQ(await(std::move(future)), 4);
+        },
+        {.max_blocking = 1});
+}
+
+TEST_P(Await, ACancelledOneLeavesNobodyBehind) {
+    std::promise<int> kept_late;
+    run([&] {
+        EXPECT_THROW(with_timeout(2ms, [&] { await(kept_late.get_future()); }), timed_out);
+        EXPECT_EQ(stats().coroutines, 1u);
+    });
+    kept_late.set_value(5);
+}
+
 TEST_P(Await, ACancelledOneLeavesThePromiseUsable) {
     run([] {
         std::promise<int> promise;

@@ -221,6 +221,34 @@ TEST_P(Deadlock, IsNotDeclaredUnderARuntimeForItsOwnerIsAForeignThread) {
     waiter.get();
 }
 
+TEST_P(Deadlock, IsDeclaredWhenTheLastToWaitHoldsAThreadLock) {
+    run(
+        [] {
+            const thread_lock stay;
+            embrace e;
+            e.begin();
+            for (int i = 0; i != 5; ++i) yield();
+            EXPECT_THROW(e.a.join(), deadlock);
+        },
+        {.on_deadlock = deadlock_action::throw_in_main});
+}
+
+// What nothing will come of any more is no reason to wait for its time: the report would be an hour late.
+TEST_P(Deadlock, IsDeclaredWhateverCancelledTimersAreLeft) {
+    run(
+        [] {
+            with_timeout(1h, [] {});
+            auto sleeper = spawn([] { sleep_for(1h); });
+            yield();
+            sleeper.request_stop();
+            EXPECT_THROW(sleeper.join(), coroutine_cancelled);
+            embrace e;
+            e.begin();
+            EXPECT_THROW(e.a.join(), deadlock);
+        },
+        {.on_deadlock = deadlock_action::throw_in_main});
+}
+
 TEST_P(Deadlock, IsDeclaredOnceTheForeignThreadHasGone) {
     run(
         [] {

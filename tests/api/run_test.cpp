@@ -4,12 +4,15 @@
 
 #include <weft/runtime.hpp>
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <sched.h>
 
 namespace weft::test {
 namespace {
@@ -137,6 +140,44 @@ TEST_P(Run, MayBeCalledFromAnyThread) {
     int value = 0;
     std::thread([&] { value = run([] { return spawn([] { return 11; }).join(); }); }).join();
     EXPECT_EQ(value, 11);
+}
+
+// The CPU of the one that the calling thread is bound to; -1 when it is bound to several.
+int only_cpu() {
+    cpu_set_t mine;
+    EXPECT_EQ(::sched_getaffinity(0, sizeof(mine), &mine), 0);
+    if (CPU_COUNT(&mine) != 1) return -1;
+    unsigned cpu = 0;
+    while (!CPU_ISSET(cpu, &mine)) ++cpu;
+    return static_cast<int>(cpu);
+}
+
+TEST_P(Run, PinsEachThreadToTheCpuOfItsProcessorAndLeavesTheCallersMaskAlone) {
+    cpu_set_t before;
+    ASSERT_EQ(::sched_getaffinity(0, sizeof(before), &before), 0);
+    run(
+        [&] {
+            const int here = only_cpu();
+            ASSERT_GE(here, 0);
+            EXPECT_TRUE(CPU_ISSET(static_cast<unsigned>(here), &before));
+            if (processors() != 2 || CPU_COUNT(&before) < 2) return;
+            // Both at once, so on both processors.
+            std::atomic<int> running{0};
+            std::array<std::atomic<int>, 2> cpus{};
+            scope both;
+            for (auto& cpu : cpus) {
+                both.go([&] {
+                    for (++running; running != 2;) std::this_thread::yield();
+                    cpu = only_cpu();
+                });
+            }
+            both.join();
+            EXPECT_NE(cpus[0], cpus[1]);
+        },
+        {.pin = true});
+    cpu_set_t after;
+    ASSERT_EQ(::sched_getaffinity(0, sizeof(after), &after), 0);
+    EXPECT_TRUE(CPU_EQUAL(&before, &after));
 }
 
 TEST_P(Run, NamesItsMain) {

@@ -156,6 +156,22 @@ TEST_F(Simulate, SleepersWakeInTheOrderOfTheirDeadlines) {
     }
 }
 
+// More than a processor fires at a time; the first waits for the last.
+TEST_F(Simulate, AllThatAreDueAtOneMomentWake) {
+    simulate(7, [] {
+        bool last_woke = false;
+        scope s;
+        for (int i = 0; i != 200; ++i) {
+            s.go([&, i] {
+                sleep_for(1s);
+                if (i == 199) last_woke = true;
+                while (!last_woke) yield();
+            });
+        }
+        s.join();
+    });
+}
+
 TEST_F(Simulate, EndlessSleepIsNoDeadlockButCanBeCancelled) {
     simulate(1, [] {
         auto sleeper = spawn([] { sleep_for(std::chrono::hours::max()); });

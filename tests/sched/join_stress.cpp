@@ -17,6 +17,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -126,6 +127,30 @@ TEST_P(JoinStress, ThreadsJoinCoroutines) {
         });
     }
     for (auto& thread : threads) thread.join();
+}
+
+// Handles that are used while the runtime stops, and threads that spawn while it starts.
+TEST_P(JoinStress, ForeignThreadsMeetStartAndStop) {
+    const std::uint64_t rounds = stress_rounds(600);
+    std::atomic<bool> done{false};
+    std::thread spawner([&] {
+        while (!done) {
+            try {
+                auto child = spawn([this] { ended.fetch_add(1); });
+                child.request_stop();
+                linger(50);
+                child.request_stop();
+                child.detach();
+            } catch (const std::logic_error&) {
+                std::this_thread::yield();  // No runtime is up, or it is stopping.
+            }
+        }
+    });
+    for (std::uint64_t n = 0; n != rounds; ++n) {
+        run([] { yield(); }, opts);
+    }
+    done = true;
+    spawner.join();
 }
 
 TEST_P(JoinStress, StoppingSeesTheLastOfThoseThatEndTogether) {

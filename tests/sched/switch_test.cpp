@@ -200,6 +200,20 @@ TEST_P(Switch, TheRoundingModeIsEachCoroutinesOwnAndTheDefaultAtFirst) {
     });
 }
 
+// One that ends hands its stack to the next, without a switch in between.
+TEST_P(Switch, TheRoundingModeOfOneThatHasEndedIsNotThatOfTheNext) {
+    run_with_processors([] {
+        scope all;
+        for (int i = 0; i != 200; ++i) {
+            all.go([] {
+                EXPECT_EQ(std::fegetround(), FE_TONEAREST);
+                std::fesetround(FE_UPWARD);
+            });
+        }
+        all.join();
+    });
+}
+
 TEST_P(Switch, AfterASwitchTheThreadIsTheOneThatRunsUs) {
     run_with_processors([] {
         scope all;

@@ -11,6 +11,8 @@
 
 namespace weft::detail {
 
+// Both keep errno, for they are called in the midst of things, with the program's errno in place.
+
 bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
                 std::int64_t deadline_ns) noexcept {
     timespec until{};
@@ -20,14 +22,19 @@ bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
         until.tv_nsec = deadline_ns % 1'000'000'000;
     }
     // FUTEX_WAIT_BITSET rather than FUTEX_WAIT, for its absolute timeout.
+    const int before = errno;
     const long result =
         ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected,
                   deadline_ns == never ? nullptr : &until, nullptr, FUTEX_BITSET_MATCH_ANY);
-    return result == 0 || errno != ETIMEDOUT;
+    const bool in_time = result == 0 || errno != ETIMEDOUT;
+    errno = before;
+    return in_time;
 }
 
 void futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept {
+    const int before = errno;
     ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+    errno = before;
 }
 
 }  // namespace weft::detail

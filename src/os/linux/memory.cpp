@@ -2,6 +2,7 @@
 
 #include "base/assert.hpp"
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 
@@ -49,7 +50,9 @@ void deny_pages(void* base, std::size_t size) noexcept {
 }
 
 void discard_pages(void* base, std::size_t size) noexcept {
+    const int before = errno;
     ::madvise(base, size, MADV_DONTNEED);  // EINVAL on locked memory: then it simply stays.
+    errno = before;
 }
 
 bool guard_pages(void* base, std::size_t size) noexcept {

@@ -2,6 +2,9 @@
 
 #include "base/assert.hpp"
 
+#include <cerrno>
+#include <cstring>
+
 #include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
@@ -20,7 +23,9 @@ std::error_code start_thread(thread_handle& handle, void* (*body)(void*), void* 
         ::sigdelset(&blocked, fault);
     }
     ::pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    const int kept = errno;
     const int error = ::pthread_create(&handle, nullptr, body, argument);
+    errno = kept;
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return {error, std::system_category()};
 }
@@ -37,20 +42,31 @@ std::uint64_t set_timer_slack(std::uint64_t ns) noexcept {
     return before > 0 ? static_cast<std::uint64_t>(before) : 0;
 }
 
-void pin_this_thread(unsigned index) noexcept {
+cpu_mask cpu_mask::of_this_thread() noexcept {
+    cpu_mask mask;
+    static_assert(sizeof(mask.bits_) == sizeof(cpu_set_t));
+    ::sched_getaffinity(0, sizeof(mask.bits_), reinterpret_cast<cpu_set_t*>(mask.bits_.data()));
+    return mask;
+}
+
+void cpu_mask::pin_this_thread(unsigned index) const noexcept {
     cpu_set_t allowed;
-    if (::sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return;
+    std::memcpy(&allowed, bits_.data(), sizeof(allowed));
     const auto count = static_cast<unsigned>(CPU_COUNT(&allowed));
     if (count == 0) return;
     index %= count;
-    for (int cpu = 0; cpu != CPU_SETSIZE; ++cpu) {
-        if (!CPU_ISSET(static_cast<unsigned>(cpu), &allowed) || index-- != 0) continue;
+    for (unsigned cpu = 0; cpu != CPU_SETSIZE; ++cpu) {
+        if (!CPU_ISSET(cpu, &allowed) || index-- != 0) continue;
         cpu_set_t one;
         CPU_ZERO(&one);
-        CPU_SET(static_cast<unsigned>(cpu), &one);
+        CPU_SET(cpu, &one);
         ::sched_setaffinity(0, sizeof(one), &one);
         return;
     }
+}
+
+void cpu_mask::apply_to_this_thread() const noexcept {
+    ::sched_setaffinity(0, sizeof(bits_), reinterpret_cast<const cpu_set_t*>(bits_.data()));
 }
 
 unsigned count_threads() noexcept {
