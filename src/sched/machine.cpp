@@ -107,6 +107,8 @@ void adopt_this_thread(machine& m) noexcept {
 }
 
 void release_this_thread(machine& m) noexcept {
+    static_cast<void>(
+        sched.stacks_left.load(std::memory_order_acquire));  // Who ended here has read `m`.
     unbind_from_thread(m);
     if (m.pinned_to != machine::unpinned) sched.cpus.apply_to_this_thread();
     const std::lock_guard hold(sched.idle_lock);

@@ -8,6 +8,7 @@
 
 #include "base/environ.hpp"
 #include "base/intrusive_list.hpp"
+#include "base/relaxed.hpp"
 #include "mem/fixed_pool.hpp"
 #include "os/ranked_lock.hpp"
 #include "os/thread.hpp"
@@ -51,7 +52,7 @@ struct scheduler {
     std::atomic<simulation*> sim{nullptr};
     unsigned stack_log2 = 18;
     cpu_mask cpus;                          // With options.pin: of whoever started the runtime.
-    bool detects_deadlock = false;          // Under run(): there may be no foreign threads.
+    relaxed<bool> detects_deadlock{false};  // Under run(): there may be no foreign threads.
     relaxed<std::int64_t> suspicion_at{0};  // Until then a standstill is not looked into again.
 
     [[nodiscard]] std::span<processor* const> all_processors() const noexcept {
