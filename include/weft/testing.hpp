@@ -44,7 +44,7 @@ namespace weft::testing {
 /// spawn meanwhile get std::logic_error. Exceptions leave it; so does weft::deadlock when nothing can
 /// run, no timer is pending and `f` has not returned. Coroutines that are still alive when `f` has
 /// returned are cancelled and joined; one that can't be (it waits where nothing cancels) is dropped
-/// without unwinding its stack.
+/// without unwinding its stack, and a handle outside finds it cancelled.
 template <class F>
 void simulate(std::uint64_t seed, F&& f, call_site where = call_site::current()) {
     using call = std::remove_reference_t<F>;

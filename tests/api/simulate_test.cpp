@@ -245,6 +245,64 @@ TEST_F(Simulate, OnBigStackAndLocalsWork) {
                   }),
                   1);
         spawn([] { EXPECT_EQ(*mine, 0); }).join();
+// They wait where nothing can reach them, so they are dropped; what was theirs and lies outside must not know.
+TEST_F(Simulate, HandlesOfDroppedCoroutinesSayThatTheyWereCancelled) {
+    join_handle<void> a;
+    join_handle<std::string> b;
+    simulate(1, [&] {
+        a = spawn({.name = "a"}, [&] {
+            const no_cancel deaf;
+            b.join();
+        });
+        b = spawn({.name = "b"}, [&] {
+            const no_cancel deaf;
+            a.join();
+            return std::string("never");
+        });
+        yield();
+    });
+    EXPECT_TRUE(a.joinable());
+    EXPECT_NE(b.get_id(), id());
+    a.request_stop();
+    EXPECT_THROW(a.join(), coroutine_cancelled);
+    EXPECT_THROW(b.join(), coroutine_cancelled);
+    {
+        join_handle<void> c;
+        join_handle<void> d;
+        simulate(1, [&] {
+            c = spawn([&] {
+                const no_cancel deaf;
+                d.join();
+            });
+            d = spawn([&] {
+                const no_cancel deaf;
+                c.join();
+            });
+            yield();
+        });
+        c.detach();  // And d by its destructor.
+    }
+    simulate(1, [] {});  // What the handles kept goes with the next stop.
+}
+
+TEST_F(Simulate, AScopeOutsideIsLeftByTheChildrenThatAreDropped) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        scope s({.limit = 2});
+        EXPECT_THROW(simulate(seed,
+                              [&] {
+                                  const no_cancel deaf;
+                                  for (int i = 0; i != 3; ++i) {
+                                      s.go([&] {
+                                          const no_cancel deaf_too;
+                                          s.join();
+                                      });
+                                  }
+                              }),
+                     deadlock);
+        s.join();
+    }
+}
+
     });
 }
 
