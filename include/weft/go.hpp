@@ -90,7 +90,7 @@ inline namespace WEFT_STACK_KIND {
 /// Owns the right to join one coroutine, as std::jthread does for a thread. Movable; not to be used by
 /// two threads at once.
 template <class R>
-class [[nodiscard]] join_handle {
+class join_handle {
 public:
     join_handle() noexcept = default;
     join_handle(join_handle&& other) noexcept : c_(std::exchange(other.c_, nullptr)) {}

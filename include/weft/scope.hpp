@@ -71,13 +71,13 @@ public:
     /// The same with a handle. An exception of the child reaches the handle's join() and fails the
     /// scope as well.
     template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
-    [[nodiscard]] join_handle<R> spawn(F&& f, call_site where = call_site::current()) {
+    join_handle<R> spawn(F&& f, call_site where = call_site::current()) {
         return detail::join_access::make<R>(detail::spawn_task(
             std::forward<F>(f), nullptr, &core_, detail::spawn_mode::joinable, where));
     }
     template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
-    [[nodiscard]] join_handle<R> spawn(const spawn_options& options, F&& f,
-                                       call_site where = call_site::current()) {
+    join_handle<R> spawn(const spawn_options& options, F&& f,
+                         call_site where = call_site::current()) {
         return detail::join_access::make<R>(detail::spawn_task(
             std::forward<F>(f), &options, &core_, detail::spawn_mode::joinable, where));
     }
