@@ -174,6 +174,7 @@ scope_core::scope_core(std::size_t limit) : state_(off_heap_new<scope_state>(lim
 
 scope_core::~scope_core() {
     scope_state& s = *state_;
+    simulation_point();
     bool left = false;
     {
         const std::lock_guard hold(s.lock);

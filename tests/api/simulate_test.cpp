@@ -114,6 +114,24 @@ TEST_F(Simulate, EveryOperationIsASchedulingPoint) {
     EXPECT_TRUE(seen_across([](scope& s, join_handle<void>&) { s.join(); }));
     EXPECT_TRUE(seen_across([](scope& s, join_handle<void>&) { s.cancel(); }));
     EXPECT_TRUE(seen_across([](scope& s, join_handle<void>&) { s.go([] {}); }));
+    EXPECT_TRUE(seen_across([](scope&, join_handle<void>&) { const scope ends_at_once; }));
+    EXPECT_TRUE(seen_across([](scope&, join_handle<void>&) { with_timeout(1s, [] {}); }));
+}
+
+TEST_F(Simulate, WithTimeoutIsASchedulingPointOnTheWayInAndOnTheWayOut) {
+    std::set<std::string> orders;
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        std::string order;
+        simulate(seed, [&] {
+            auto other = spawn([&] { order += 'o'; });
+            order += '(';
+            with_timeout(1s, [&] { order += '.'; });
+            order += ')';
+            other.join();
+        });
+        orders.insert(order);
+    }
+    EXPECT_EQ(orders, (std::set<std::string>{"o(.)", "(o.)", "(.o)", "(.)o"}));
 }
 
 TEST_F(Simulate, AnHourOfSleepIsImmediate) {
