@@ -84,9 +84,11 @@ public:
 
     /// Waits until every child has ended; rethrows the first exception of one. A cancellation point:
     /// when it throws `cancelled` the children are cancelled too, and the destructor waits for them.
+    /// std::logic_error on a foreign thread while there is a simulation.
     void join() { core_.join(); }
 
-    /// Requests stop on every child, and on later ones as they start.
+    /// Requests stop on every child, and on later ones as they start. No effect on a foreign thread while
+    /// there is a simulation.
     void cancel() noexcept { core_.cancel(); }
 
 private:

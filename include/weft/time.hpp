@@ -6,8 +6,8 @@
 namespace weft {
 
 /// The monotonic clock of the runtime. Its time points are those of std::chrono::steady_clock, and so
-/// is its time, except under testing::simulate(), where time is virtual: it stands still while anything
-/// can run and jumps to the next timer when nothing can.
+/// is its time, except for the coroutines of testing::simulate(), where time is virtual: it stands still
+/// while anything can run and jumps to the next timer when nothing can.
 struct clock {
     using duration = std::chrono::steady_clock::duration;
     using rep = duration::rep;

@@ -64,7 +64,7 @@ void visit_if_foreign(std::optional<foreign_visit>& visit) {
     if (!*visit) {
         throw std::logic_error("weft: no runtime is up; start one with weft::run or weft::runtime");
     }
-    if (sched.sim.load(std::memory_order_relaxed) != nullptr) {
+    if (outside_simulation()) {
         throw std::logic_error("weft: a foreign thread can't spawn into a simulation");
     }
 }

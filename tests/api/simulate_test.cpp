@@ -245,24 +245,6 @@ TEST_F(Simulate, LeftoversAreCancelledAndTheirDestructorsRun) {
     EXPECT_EQ(destroyed, 11);
 }
 
-TEST_F(Simulate, BlockingRunsInPlace) {
-    simulate(1, [] {
-        const id me = get_id();
-        EXPECT_EQ(blocking([&] { return get_id(); }), me);
-        EXPECT_THROW(blocking([] { throw std::domain_error("x"); }), std::domain_error);
-    });
-}
-
-TEST_F(Simulate, OnBigStackAndLocalsWork) {
-    static local<int> mine;
-    simulate(1, [] {
-        mine.set(1);
-        EXPECT_EQ(on_big_stack([] {
-                      yield();
-                      return *mine;
-                  }),
-                  1);
-        spawn([] { EXPECT_EQ(*mine, 0); }).join();
 // They wait where nothing can reach them, so they are dropped; what was theirs and lies outside must not know.
 TEST_F(Simulate, HandlesOfDroppedCoroutinesSayThatTheyWereCancelled) {
     join_handle<void> a;
@@ -321,6 +303,24 @@ TEST_F(Simulate, AScopeOutsideIsLeftByTheChildrenThatAreDropped) {
     }
 }
 
+TEST_F(Simulate, BlockingRunsInPlace) {
+    simulate(1, [] {
+        const id me = get_id();
+        EXPECT_EQ(blocking([&] { return get_id(); }), me);
+        EXPECT_THROW(blocking([] { throw std::domain_error("x"); }), std::domain_error);
+    });
+}
+
+TEST_F(Simulate, OnBigStackAndLocalsWork) {
+    static local<int> mine;
+    simulate(1, [] {
+        mine.set(1);
+        EXPECT_EQ(on_big_stack([] {
+                      yield();
+                      return *mine;
+                  }),
+                  1);
+        spawn([] { EXPECT_EQ(*mine, 0); }).join();
     });
 }
 
@@ -330,6 +330,39 @@ TEST_F(Simulate, ForeignThreadsMayNotSpawn) {
             EXPECT_THROW(go([] {}), std::logic_error);
             EXPECT_THROW(static_cast<void>(spawn([] {})), std::logic_error);
         }).join();
+    });
+}
+
+TEST_F(Simulate, ForeignThreadsMayNotTouchAScope) {
+    simulate(1, [] {
+        int ran = 0;
+        scope s;
+        s.go([&] {
+            sleep_for(1s);
+            ++ran;
+        });
+        yield();
+        std::thread([&] {
+            EXPECT_THROW(s.go([] {}), std::logic_error);
+            EXPECT_THROW(s.spawn([] {}), std::logic_error);
+            EXPECT_THROW(s.join(), std::logic_error);
+            s.cancel();
+        }).join();
+        s.join();
+        EXPECT_EQ(ran, 1) << "nobody was cancelled";
+    });
+}
+
+TEST_F(Simulate, ForeignThreadsKeepTheirOwnTime) {
+    simulate(1, [] {
+        const auto inside = weft::clock::now();
+        std::thread([&] {
+            const auto before = std::chrono::steady_clock::now();
+            const auto outside = weft::clock::now();
+            EXPECT_LE(before, outside);
+            EXPECT_LE(outside, std::chrono::steady_clock::now());
+        }).join();
+        EXPECT_EQ(weft::clock::now(), inside);
     });
 }
 
