@@ -54,6 +54,7 @@ void uncount_spawn() noexcept {
     } else {
         sched.foreign_finished.fetch_add(1, std::memory_order_seq_cst);
     }
+    light_fence();  // Either draining is seen here, or the count is seen by who drains (cancel_all).
     if (sched.draining.load(std::memory_order_acquire)) note_finished();
 }
 
