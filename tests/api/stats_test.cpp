@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -53,6 +54,19 @@ TEST_P(Stats, StartAtZeroWithEachRuntime) {
         EXPECT_EQ(stats().spawned, 11u);
     });
     run([] { EXPECT_EQ(stats().spawned, 1u); });
+}
+
+TEST_P(Stats, StacksOfTheLastRuntimeAreNotInUseInTheNext) {
+    std::set<std::uint64_t> at_start;
+    for (int i = 0; i != 5; ++i) {
+        run([&] {
+            at_start.insert(stats().stack_bytes);
+            scope s;
+            for (int k = 0; k != 20; ++k) s.go([] { yield(); });
+            s.join();
+        });
+    }
+    EXPECT_EQ(at_start.size(), 1u);
 }
 
 TEST_P(Stats, MayBeReadByAnyThreadWhileRuntimesComeAndGo) {
