@@ -90,7 +90,7 @@ inline namespace WEFT_STACK_KIND {
 /// Owns the right to join one coroutine, as std::jthread does for a thread. Movable; not to be used by
 /// two threads at once.
 template <class R>
-class [[nodiscard]] join_handle {
+class join_handle {
 public:
     join_handle() noexcept = default;
     join_handle(join_handle&& other) noexcept : c_(std::exchange(other.c_, nullptr)) {}
@@ -216,13 +216,14 @@ void sleep_for(std::chrono::nanoseconds d);
 template <class Clock, class Duration>
 void sleep_until(const std::chrono::time_point<Clock, Duration>& when) {
     if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
-        detail::sleep_until(std::chrono::time_point_cast<clock::duration>(
-            std::chrono::ceil<clock::duration>(when)));
+        detail::sleep_until(clock::time_point(detail::to_nanoseconds(when.time_since_epoch())));
     } else {
         // Another clock may be set meanwhile: look again after each sleep.
+        std::chrono::nanoseconds left = detail::time_left(when, Clock::now());
         do {
-            detail::sleep_for(detail::to_nanoseconds(when - Clock::now()));
-        } while (Clock::now() < when);
+            detail::sleep_for(left);
+            left = detail::time_left(when, Clock::now());
+        } while (left.count() > 0);
     }
 }
 

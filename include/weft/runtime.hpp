@@ -153,7 +153,7 @@ int run(F&& main, const options& opts = {}, call_site where = call_site::current
 class runtime {
 public:
     /// std::logic_error when a runtime is up.
-    explicit runtime(const options& opts = {}) { detail::start_runtime(opts); }
+    runtime(const options& opts = {}) { detail::start_runtime(opts); }
 
     /// Cancels what is alive and waits for it, however long it takes; after options.shutdown_grace it
     /// reports who is left. Not to be called from a coroutine.
@@ -165,7 +165,7 @@ public:
     /// Runs `f` as a coroutine. From any thread. The future throws coroutine_cancelled when the
     /// coroutine was cancelled.
     template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
-    [[nodiscard]] std::future<R> submit(F&& f, call_site where = call_site::current()) {
+    std::future<R> submit(F&& f, call_site where = call_site::current()) {
         detail::submission<std::decay_t<F>, R> work{std::forward<F>(f), {}};
         std::future<R> result = work.promise.get_future();
         detail::spawn_task(std::move(work), nullptr, nullptr, detail::spawn_mode::detached, where);

@@ -71,22 +71,24 @@ public:
     /// The same with a handle. An exception of the child reaches the handle's join() and fails the
     /// scope as well.
     template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
-    [[nodiscard]] join_handle<R> spawn(F&& f, call_site where = call_site::current()) {
+    join_handle<R> spawn(F&& f, call_site where = call_site::current()) {
         return detail::join_access::make<R>(detail::spawn_task(
             std::forward<F>(f), nullptr, &core_, detail::spawn_mode::joinable, where));
     }
     template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
-    [[nodiscard]] join_handle<R> spawn(const spawn_options& options, F&& f,
-                                       call_site where = call_site::current()) {
+    join_handle<R> spawn(const spawn_options& options, F&& f,
+                         call_site where = call_site::current()) {
         return detail::join_access::make<R>(detail::spawn_task(
             std::forward<F>(f), &options, &core_, detail::spawn_mode::joinable, where));
     }
 
     /// Waits until every child has ended; rethrows the first exception of one. A cancellation point:
     /// when it throws `cancelled` the children are cancelled too, and the destructor waits for them.
+    /// std::logic_error on a foreign thread while there is a simulation.
     void join() { core_.join(); }
 
-    /// Requests stop on every child, and on later ones as they start.
+    /// Requests stop on every child, and on later ones as they start. No effect on a foreign thread while
+    /// there is a simulation.
     void cancel() noexcept { core_.cancel(); }
 
 private:

@@ -40,11 +40,12 @@ namespace weft::testing {
 /// schedule, as long as `f` itself is deterministic. Every runtime operation, contended or not, and
 /// every checkpoint() is a scheduling point; waiters stay first-in first-out; blocking() runs in place.
 ///
-/// To be called from a plain thread while no runtime is up, else std::logic_error. Foreign threads that
-/// spawn meanwhile get std::logic_error. Exceptions leave it; so does weft::deadlock when nothing can
+/// To be called from a plain thread while no runtime is up, else std::logic_error. Foreign threads are kept
+/// out meanwhile: std::logic_error where they spawn, and no effect where nothing may be thrown; they see
+/// real time. Exceptions leave it; so does weft::deadlock when nothing can
 /// run, no timer is pending and `f` has not returned. Coroutines that are still alive when `f` has
 /// returned are cancelled and joined; one that can't be (it waits where nothing cancels) is dropped
-/// without unwinding its stack.
+/// without unwinding its stack, and a handle outside finds it cancelled.
 template <class F>
 void simulate(std::uint64_t seed, F&& f, call_site where = call_site::current()) {
     using call = std::remove_reference_t<F>;

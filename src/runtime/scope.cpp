@@ -10,6 +10,7 @@
 #include "sched/wait.hpp"
 
 #include <mutex>
+#include <stdexcept>
 #include <utility>
 
 namespace weft::detail {
@@ -173,6 +174,7 @@ void child_ended(coroutine& child) noexcept {
 scope_core::scope_core(std::size_t limit) : state_(off_heap_new<scope_state>(limit)) {}
 
 scope_core::~scope_core() {
+    simulation_point();
     scope_state& s = *state_;
     bool left = false;
     {
@@ -187,6 +189,9 @@ scope_core::~scope_core() {
 }
 
 void scope_core::join() {
+    if (outside_simulation()) {
+        throw std::logic_error("weft: a foreign thread can't join what is in a simulation");
+    }
     scope_state& s = *state_;
     coroutine* const self = this_coroutine();
     if (self != nullptr) {
@@ -216,6 +221,8 @@ void scope_core::join() {
 }
 
 void scope_core::cancel() noexcept {
+    // From its destructor too, which then waits for the children as they are.
+    if (outside_simulation()) return;
     scope_state& s = *state_;
     {
         const std::lock_guard hold(s.lock);

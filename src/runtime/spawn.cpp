@@ -25,8 +25,13 @@ namespace {
 unsigned stack_for(const spawn_options* options) {
     if (options == nullptr || options->stack_size == 0) return sched.stack_log2;
     const unsigned log2 = std::max(log2_ceil(options->stack_size), stack_store::log2_min);
-    if (log2 > std::max(log2_ceil(sched.opts.max_stack), stack_store::log2_min)) {
+    const std::size_t most = std::max<std::size_t>(sched.opts.max_stack, 1);
+    if (log2 > std::max(log2_ceil(most), stack_store::log2_min)) {
         throw std::invalid_argument("weft: spawn_options.stack_size is above options.max_stack");
+    }
+    // There are arenas up to this size, and no more bits for it in the descriptor.
+    if (log2 > stack_store::log2_max) {
+        throw std::invalid_argument("weft: spawn_options.stack_size is above 16 GiB");
     }
     return log2;
 }
@@ -49,6 +54,7 @@ void uncount_spawn() noexcept {
     } else {
         sched.foreign_finished.fetch_add(1, std::memory_order_seq_cst);
     }
+    light_fence();  // Either draining is seen here, or the count is seen by who drains (cancel_all).
     if (sched.draining.load(std::memory_order_acquire)) note_finished();
 }
 
@@ -59,7 +65,7 @@ void visit_if_foreign(std::optional<foreign_visit>& visit) {
     if (!*visit) {
         throw std::logic_error("weft: no runtime is up; start one with weft::run or weft::runtime");
     }
-    if (sched.sim.load(std::memory_order_relaxed) != nullptr) {
+    if (outside_simulation()) {
         throw std::logic_error("weft: a foreign thread can't spawn into a simulation");
     }
 }

@@ -26,14 +26,36 @@ bool simulated_deadlock() noexcept {
     return true;
 }
 
-// Coroutines that nothing can end: their stacks are reused, not unwound.
+// Coroutines that nothing can end: their stacks are reused, not unwound. What they hold, handles and scopes among
+// it, is never destroyed; but whoever holds something of theirs outside of the simulation, a handle or the scope
+// they are in, finds that they have ended. No machine is left, so nothing here may make one of them ready.
 void abandon_all() noexcept {
-    sched.coroutines.for_each([](coroutine& c) {
-        if (c.state.load(std::memory_order_relaxed) == co_state::dead) return;
+    const auto for_each_abandoned = [](auto&& f) {
+        sched.coroutines.for_each([&](coroutine& c) {
+            if (c.state.load(std::memory_order_relaxed) != co_state::dead) f(c);
+        });
+    };
+    // All waits are over before anybody looks for someone to wake.
+    for_each_abandoned([](coroutine& c) {
+        static_cast<void>(
+            sleeper::claim(c.begin_wait(false, false, wait_kind::other), wake_reason::none));
+    });
+    // And all scopes are left before the first stack goes: scopes and their waiters lie there.
+    for_each_abandoned([](coroutine& c) {
+        if (c.scope != nullptr) child_ended(c);
+    });
+    for_each_abandoned([](coroutine& c) {
         if (c.stack.get()) sched.stacks.give(c.stack);
         c.stack = stack_ref();
         c.state.store(co_state::dead, std::memory_order_relaxed);
-        give_descriptor(c);
+        if (c.join.load(std::memory_order_relaxed) == join_detached) {
+            give_descriptor(c);
+            return;
+        }
+        // As retire() would leave it. The descriptor is the handle's, which gives it back.
+        if (c.flags.result == outcome::none) c.flags.result = outcome::cancelled;
+        if (c.flags.result != outcome::exception) drop_extras(c);
+        c.join.store(join_done, std::memory_order_release);
     });
 }
 

@@ -88,6 +88,7 @@ bool deadline_passed(coroutine& self) noexcept {
 deadline_section::deadline_section(clock::time_point deadline)
     : self_(this_coroutine()), deadline_(deadline) {
     if (self_ == nullptr) throw std::logic_error("weft: with_timeout outside of a coroutine");
+    simulation_point();
     coroutine_extras& extras = extras_of(*self_);
     outer_ = extras.deadlines;
     disarm(extras);
@@ -109,6 +110,7 @@ deadline_section::~deadline_section() {
     } catch (...) {
         // No memory for the outer timer: its deadline is still seen at every safepoint.
     }
+    simulation_point();
 }
 
 bool deadline_section::expired_alone() const noexcept {

@@ -1,7 +1,6 @@
 // What a coroutine says of itself: id, name, affinity, preemption, cancellation, its thread.
 #include <weft/go.hpp>
 
-#include "base/assert.hpp"
 #include "sched/cancel.hpp"
 #include "sched/extras.hpp"
 #include "sched/machine.hpp"
@@ -62,13 +61,23 @@ no_preempt::~no_preempt() {
 no_cancel::no_cancel() noexcept {
     coroutine* const self = this_coroutine();
     if (self == nullptr) return;
-    WEFT_CHECK(self->no_cancel != UINT8_MAX && "weft::no_cancel nested too deeply");
-    self->no_cancel = static_cast<std::uint8_t>(self->no_cancel + 1);
+    if (self->no_cancel == no_cancel_full) [[unlikely]] {
+        ++extras_of(*self).no_cancel_beyond;
+    } else {
+        self->no_cancel = static_cast<std::uint8_t>(self->no_cancel + 1);
+    }
 }
 no_cancel::~no_cancel() {
-    if (coroutine* const self = this_coroutine()) {
-        self->no_cancel = static_cast<std::uint8_t>(self->no_cancel - 1);
+    coroutine* const self = this_coroutine();
+    if (self == nullptr) return;
+    if (self->no_cancel == no_cancel_full) [[unlikely]] {
+        coroutine_extras* const extras = peek_extras(*self);
+        if (extras != nullptr && extras->no_cancel_beyond != 0) {
+            --extras->no_cancel_beyond;
+            return;
+        }
     }
+    self->no_cancel = static_cast<std::uint8_t>(self->no_cancel - 1);
 }
 
 thread_lock::thread_lock() {

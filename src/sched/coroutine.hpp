@@ -66,6 +66,10 @@ enum co_traits : std::uint8_t {
     trait_blocking = 4,  // Inside blocking().
 };
 
+/// Where a coroutine's count of no_cancel goes on in its extras. 0 is 0 in both, so the descriptor tells
+/// whether there is any.
+inline constexpr std::uint8_t no_cancel_full = UINT8_MAX;
+
 /// Bits of the attention word.
 enum attention : std::uint32_t {
     attention_cancel = 1,    // request_stop, a scope's cancel, shutdown
@@ -95,7 +99,7 @@ struct alignas(cache_line) coroutine : sleeper {
     relaxed<context_ref> context{nullptr};
     std::atomic<co_state> state{co_state::dead};
     std::atomic<claim_state> claim{claim_state::none};
-    relaxed<std::uint8_t> no_cancel{0};  // Depth of weft::no_cancel.
+    relaxed<std::uint8_t> no_cancel{0};  // Depth of weft::no_cancel, as far as it fits.
     relaxed<std::uint8_t> traits{0};     // Bits of co_traits.
     attention_word attention{0};
     coroutine* link = nullptr;  // Run queues and pools.

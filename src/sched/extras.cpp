@@ -39,6 +39,7 @@ void drop_extras(coroutine& c) noexcept {
     extras->locked_to = nullptr;
     extras->lock_depth = 0;
     extras->swallowed = 0;
+    extras->no_cancel_beyond = 0;
     sched.extras.give(*extras);
 }
 

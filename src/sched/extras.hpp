@@ -50,6 +50,7 @@ struct coroutine_extras {
     relaxed<machine*> locked_to{nullptr};  // thread_lock
     unsigned lock_depth = 0;
     relaxed<unsigned> swallowed{0};  // Cancellations thrown so far.
+    unsigned no_cancel_beyond = 0;   // Those above no_cancel_full; 0 unless the descriptor is full.
     relaxed<void*> tsan_fiber{nullptr};
 };
 

@@ -10,10 +10,14 @@
 namespace weft::detail {
 
 std::int64_t now_ns() noexcept {
-    if (const simulation* const sim = sched.sim.load(std::memory_order_relaxed)) [[unlikely]] {
+    const simulation* const sim = sched.sim.load(std::memory_order_relaxed);
+    if (sim != nullptr && this_machine() != nullptr) [[unlikely]]
         return sim->now_ns;
-    }
     return monotonic_ns();
+}
+
+bool outside_simulation() noexcept {
+    return sched.sim.load(std::memory_order_relaxed) != nullptr && this_machine() == nullptr;
 }
 
 void simulation_point() noexcept {

@@ -40,8 +40,12 @@ private:
     std::vector<coroutine*> runnable_;
 };
 
-/// The time: virtual while simulating.
+/// The time: virtual while simulating, but for threads outside.
 [[nodiscard]] std::int64_t now_ns() noexcept;
+
+/// Whether the caller is a foreign thread while there is a simulation. Such a one must not touch the simulation,
+/// which has one thread and no lock, nor anything that would make a coroutine ready.
+[[nodiscard]] bool outside_simulation() noexcept;
 
 /// Every runtime operation passes here: a scheduling point when simulating, else nothing.
 void simulation_point() noexcept;

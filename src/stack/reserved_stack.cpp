@@ -169,6 +169,7 @@ void stack_store::release(void (*drop_tag)(void*) noexcept) noexcept {
         a.count = a.fresh = a.free_count = 0;
         a.free = no_slot;
     }
+    in_use_.store(0, std::memory_order_relaxed);  // Some of it lay in caches, and was never given.
 }
 
 }  // namespace weft::detail

@@ -216,6 +216,32 @@ TEST_P(Cancellation, DoesNotThrowInNoCancelAndThrowsBehindIt) {
     });
 }
 
+TEST_P(Cancellation, DoesNotThrowInNoCancelHoweverDeep) {
+    run([] {
+        in_cancelled([] {
+            std::vector<std::unique_ptr<no_cancel>> deaf;
+            for (int i = 0; i != 700; ++i) {
+                deaf.push_back(std::make_unique<no_cancel>());
+                yield();
+            }
+            while (!deaf.empty()) {
+                yield();
+                deaf.pop_back();
+            }
+            EXPECT_THROW(yield(), cancelled);
+            // Again, in the order in which they were made, and through the point at which counting moves on.
+            for (int i = 0; i != 300; ++i) deaf.push_back(std::make_unique<no_cancel>());
+            for (std::unique_ptr<no_cancel>& first : deaf) {
+                yield();
+                first.reset();
+                const no_cancel inner;
+                yield();
+            }
+            EXPECT_THROW(yield(), cancelled);
+        });
+    });
+}
+
 TEST_P(Cancellation, ASleepInNoCancelIsNotCutShort) {
     run([] {
         in_cancelled([] {

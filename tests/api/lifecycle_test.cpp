@@ -214,6 +214,13 @@ TEST_P(Lifecycle, SubmitReturnsValuesAndExceptions) {
     EXPECT_EQ(&r.submit([&]() -> int& { return target; }).get(), &target);
 }
 
+TEST_P(Lifecycle, TheFutureOfASubmissionMayBeIgnored) {
+    std::atomic<bool> ran{false};
+    runtime r = with_processors();
+    r.submit([&] { ran = true; });
+    wait_until([&] { return ran.load(); });
+}
+
 TEST_P(Lifecycle, SubmitWorksFromManyThreadsAtOnce) {
     runtime r(with_processors());
     std::atomic<int> sum{0};

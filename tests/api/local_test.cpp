@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace weft::test {
 namespace {
@@ -57,6 +59,26 @@ TEST_P(Local, ItsReferenceStaysGoodUntilTheEnd) {
         reference = 4;
         EXPECT_EQ(*mine, 4);
         EXPECT_EQ(&mine.get(), &reference);
+    });
+}
+
+TEST_P(Local, NeedNotBeCopyableNorEvenMovable) {
+    static local<std::unique_ptr<int>> pointer;
+    static local<std::vector<std::unique_ptr<int>>> pointers;  // Says that it can be copied.
+    static local<std::atomic<int>> count;
+    run([] {
+        EXPECT_EQ(*pointer, nullptr);
+        pointer.set(std::make_unique<int>(4));
+        pointers->push_back(std::make_unique<int>(5));
+        *count = 6;
+        spawn([] {
+            EXPECT_EQ(*pointer, nullptr);
+            EXPECT_TRUE(pointers->empty());
+            EXPECT_EQ(*count, 0);
+        }).join();
+        EXPECT_EQ(**pointer, 4);
+        EXPECT_EQ(*pointers->front(), 5);
+        EXPECT_EQ(*count, 6);
     });
 }
 

@@ -126,6 +126,19 @@ TEST_F(OptionsThatMakeNoSense, ASpawnedStackAboveMaxStack) {
         {.max_stack = std::size_t{1} << 20});
 }
 
+TEST_F(OptionsThatMakeNoSense, ASpawnedStackAboveTheLargestThereIs) {
+    weft::run(
+        [] {
+            for (const unsigned log2 : {35u, 36u, 46u, 63u}) {
+                const spawn_options large{.stack_size = std::size_t{1} << log2};
+                EXPECT_PRED2(mentions, complaint([&] { (void)spawn(large, [] {}); }), "stack_size");
+                EXPECT_PRED2(mentions, complaint([&] { go(large, [] {}); }), "stack_size");
+            }
+            EXPECT_EQ(spawn([] { return 1; }).join(), 1);
+        },
+        {.max_stack = ~std::size_t{0}});
+}
+
 TEST_F(Misuse, OptionsAtTheirLimitsAreTaken) {
     options o;
     o.processors = 1;

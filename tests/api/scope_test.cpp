@@ -60,6 +60,16 @@ TEST_P(Scope, SpawnReturnsResults) {
     });
 }
 
+TEST_P(Scope, AHandleOfAChildMayBeIgnored) {
+    run([] {
+        std::atomic<int> ended{0};
+        scope s;
+        s.spawn([&] { ++ended; });  // Its destructor joins.
+        s.spawn({.name = "b"}, [&] { ++ended; });
+        EXPECT_EQ(ended, 2);
+    });
+}
+
 TEST_P(Scope, AHandleMayBeJoinedAfterTheScopeIsGone) {
     run([] {
         join_handle<std::string> handle;

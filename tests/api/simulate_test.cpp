@@ -114,6 +114,24 @@ TEST_F(Simulate, EveryOperationIsASchedulingPoint) {
     EXPECT_TRUE(seen_across([](scope& s, join_handle<void>&) { s.join(); }));
     EXPECT_TRUE(seen_across([](scope& s, join_handle<void>&) { s.cancel(); }));
     EXPECT_TRUE(seen_across([](scope& s, join_handle<void>&) { s.go([] {}); }));
+    EXPECT_TRUE(seen_across([](scope&, join_handle<void>&) { const scope ends_at_once; }));
+    EXPECT_TRUE(seen_across([](scope&, join_handle<void>&) { with_timeout(1s, [] {}); }));
+}
+
+TEST_F(Simulate, WithTimeoutIsASchedulingPointOnTheWayInAndOnTheWayOut) {
+    std::set<std::string> orders;
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        std::string order;
+        simulate(seed, [&] {
+            auto other = spawn([&] { order += 'o'; });
+            order += '(';
+            with_timeout(1s, [&] { order += '.'; });
+            order += ')';
+            other.join();
+        });
+        orders.insert(order);
+    }
+    EXPECT_EQ(orders, (std::set<std::string>{"o(.)", "(o.)", "(.o)", "(.)o"}));
 }
 
 TEST_F(Simulate, AnHourOfSleepIsImmediate) {
@@ -227,6 +245,64 @@ TEST_F(Simulate, LeftoversAreCancelledAndTheirDestructorsRun) {
     EXPECT_EQ(destroyed, 11);
 }
 
+// They wait where nothing can reach them, so they are dropped; what was theirs and lies outside must not know.
+TEST_F(Simulate, HandlesOfDroppedCoroutinesSayThatTheyWereCancelled) {
+    join_handle<void> a;
+    join_handle<std::string> b;
+    simulate(1, [&] {
+        a = spawn({.name = "a"}, [&] {
+            const no_cancel deaf;
+            b.join();
+        });
+        b = spawn({.name = "b"}, [&] {
+            const no_cancel deaf;
+            a.join();
+            return std::string("never");
+        });
+        yield();
+    });
+    EXPECT_TRUE(a.joinable());
+    EXPECT_NE(b.get_id(), id());
+    a.request_stop();
+    EXPECT_THROW(a.join(), coroutine_cancelled);
+    EXPECT_THROW(b.join(), coroutine_cancelled);
+    {
+        join_handle<void> c;
+        join_handle<void> d;
+        simulate(1, [&] {
+            c = spawn([&] {
+                const no_cancel deaf;
+                d.join();
+            });
+            d = spawn([&] {
+                const no_cancel deaf;
+                c.join();
+            });
+            yield();
+        });
+        c.detach();  // And d by its destructor.
+    }
+    simulate(1, [] {});  // What the handles kept goes with the next stop.
+}
+
+TEST_F(Simulate, AScopeOutsideIsLeftByTheChildrenThatAreDropped) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        scope s({.limit = 2});
+        EXPECT_THROW(simulate(seed,
+                              [&] {
+                                  const no_cancel deaf;
+                                  for (int i = 0; i != 3; ++i) {
+                                      s.go([&] {
+                                          const no_cancel deaf_too;
+                                          s.join();
+                                      });
+                                  }
+                              }),
+                     deadlock);
+        s.join();
+    }
+}
+
 TEST_F(Simulate, BlockingRunsInPlace) {
     simulate(1, [] {
         const id me = get_id();
@@ -254,6 +330,39 @@ TEST_F(Simulate, ForeignThreadsMayNotSpawn) {
             EXPECT_THROW(go([] {}), std::logic_error);
             EXPECT_THROW(static_cast<void>(spawn([] {})), std::logic_error);
         }).join();
+    });
+}
+
+TEST_F(Simulate, ForeignThreadsMayNotTouchAScope) {
+    simulate(1, [] {
+        int ran = 0;
+        scope s;
+        s.go([&] {
+            sleep_for(1s);
+            ++ran;
+        });
+        yield();
+        std::thread([&] {
+            EXPECT_THROW(s.go([] {}), std::logic_error);
+            EXPECT_THROW(s.spawn([] {}), std::logic_error);
+            EXPECT_THROW(s.join(), std::logic_error);
+            s.cancel();
+        }).join();
+        s.join();
+        EXPECT_EQ(ran, 1) << "nobody was cancelled";
+    });
+}
+
+TEST_F(Simulate, ForeignThreadsKeepTheirOwnTime) {
+    simulate(1, [] {
+        const auto inside = weft::clock::now();
+        std::thread([&] {
+            const auto before = std::chrono::steady_clock::now();
+            const auto outside = weft::clock::now();
+            EXPECT_LE(before, outside);
+            EXPECT_LE(outside, std::chrono::steady_clock::now());
+        }).join();
+        EXPECT_EQ(weft::clock::now(), inside);
     });
 }
 

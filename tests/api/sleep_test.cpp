@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <random>
+#include <ratio>
 #include <type_traits>
 #include <vector>
 
@@ -72,6 +74,65 @@ TEST_P(Sleep, OfNoTimeOrLessLetsOthersRun) {
         ran = false;
         go([&] { ran = true; });
         while (!ran) sleep_until(std::chrono::steady_clock::time_point::min());
+    });
+}
+
+// A clock that is set by hand, and only ever read by one coroutine.
+struct set_clock {
+    using rep = std::int64_t;
+    using period = std::nano;
+    using duration = std::chrono::duration<rep, period>;
+    using time_point = std::chrono::time_point<set_clock>;
+    static inline time_point reading{};
+    static time_point now() noexcept { return reading; }
+};
+
+template <class Clock>
+using hours_of = std::chrono::time_point<Clock, std::chrono::hours>;
+
+TEST_P(Sleep, UntilTheFirstMomentOfAnyClockIsOverAtOnceButACancellationPoint) {
+    run([] {
+        const auto all = [](auto sleep) {
+            sleep(std::chrono::system_clock::time_point::min());
+            sleep(std::chrono::steady_clock::time_point::min());
+            sleep(hours_of<std::chrono::system_clock>::min());
+            sleep(hours_of<std::chrono::steady_clock>::min());
+            set_clock::reading = set_clock::time_point::max();
+            sleep(set_clock::time_point::min());
+            sleep(set_clock::time_point::max());
+        };
+        all([](auto when) { sleep_until(when); });
+        auto stopped = spawn([&] {
+            {
+                const no_cancel until_asked;
+                while (!get_stop_token().stop_requested()) yield();
+            }
+            all([](auto when) { EXPECT_THROW(sleep_until(when), cancelled); });
+        });
+        stopped.request_stop();
+        stopped.join();
+    });
+}
+
+TEST_P(Sleep, UntilTheLastMomentOfAnyClockLastsUntilCancelled) {
+    run([] {
+        const auto is_endless = [](auto when) {
+            std::atomic<bool> begun{false};
+            auto sleeper = spawn([&] {
+                begun = true;
+                sleep_until(when);
+            });
+            wait_until([&] { return begun.load(); });
+            for (int i = 0; i != 5; ++i) yield();
+            sleeper.request_stop();
+            EXPECT_THROW(sleeper.join(), coroutine_cancelled);
+        };
+        is_endless(std::chrono::system_clock::time_point::max());
+        is_endless(std::chrono::steady_clock::time_point::max());
+        is_endless(hours_of<std::chrono::system_clock>::max());
+        is_endless(hours_of<std::chrono::steady_clock>::max());
+        set_clock::reading = set_clock::time_point::min();
+        is_endless(set_clock::time_point::max());
     });
 }
 

@@ -188,6 +188,13 @@ TEST_F(StackStore, CanBeUsedAgainAfterRelease) {
     EXPECT_EQ(word_at_top(s), 0u);
 }
 
+TEST_F(StackStore, NothingIsInUseAfterReleaseAlsoWhatWasNotGivenBack) {
+    static_cast<void>(take());
+    static_cast<void>(take(log2_small));
+    store.release([](void*) noexcept {});
+    EXPECT_EQ(store.bytes_in_use(), 0u);
+}
+
 TEST_F(StackStore, WithoutGuardsTheLowestWordTells) {
     store.configure(true);
     const stack_ref s = take();

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -35,14 +36,20 @@ void store_local(std::uint32_t key, void* value);
 template <class T>
 class local {
 public:
-    /// Coroutines start with a value-initialised T.
-    local() requires std::is_default_constructible_v<T> : local(T()) {}
+    /// Coroutines start with a value-initialised T, which need be neither copyable nor movable.
+    local() requires std::is_default_constructible_v<T> : start_(&value_initialised),
+                                                          key_(detail::new_local_key(fresh)) {}
 
     /// Coroutines start with a copy of `initial` or, with inheritance::copied, of their spawner's value
     /// if it has set one.
     explicit local(T initial, inheritance from_spawner = inheritance::none)
-        : initial_(std::move(initial)),
-          key_(detail::new_local_key(from_spawner == inheritance::copied ? inherited : fresh)) {}
+        : initial_(std::move(initial)), start_(&copy_of_initial),
+          key_(detail::new_local_key(from_spawner == inheritance::copied ? inherited : fresh)) {
+        static_assert(
+            std::is_copy_constructible_v<T>,
+            "weft::local: coroutines start with a copy of the initial value, or inherit one; "
+            "where T can't be copied use the default constructor");
+    }
 
     local(const local&) = delete;
     local& operator=(const local&) = delete;
@@ -51,7 +58,7 @@ public:
     [[nodiscard]] T& get() {
         void* value = detail::find_local(key_);
         if (value == nullptr) {
-            auto made = std::make_unique<T>(initial_);
+            std::unique_ptr<T> made = start_(*this);
             detail::store_local(key_, made.get());
             value = made.release();
         }
@@ -66,10 +73,18 @@ private:
     static void destroy(void* value) noexcept { delete static_cast<T*>(value); }
     static void* copy(const void* value) { return new T(*static_cast<const T*>(value)); }
 
+    static std::unique_ptr<T> value_initialised(const local&) { return std::make_unique<T>(); }
+    static std::unique_ptr<T> copy_of_initial(const local& self) {
+        return std::make_unique<T>(*self.initial_);
+    }
+
     static constexpr detail::local_type fresh{nullptr, &destroy};
     static constexpr detail::local_type inherited{&copy, &destroy};
 
-    const T initial_;
+    // Only the constructor that needs it names what copies: std::vector<std::unique_ptr<int>> claims to be
+    // copyable, and does not compile when it is copied.
+    const std::optional<T> initial_;
+    std::unique_ptr<T> (*const start_)(const local&);
     const std::uint32_t key_;
 };
 
