@@ -64,7 +64,7 @@ TEST_P(Storm, CancellationMeetsEveryWait) {
             s.go([&, r = random(static_cast<std::uint64_t>(i))]() mutable {
                 const auto kind = r() % 5;
                 const auto wait = std::chrono::microseconds(r() % 50);
-                auto victim = spawn([&ended, kind, wait, mine = tells_destroyed(ended)] {
+                auto victim = spawn([kind, wait, mine = tells_destroyed(ended)] {
                     switch (kind) {
                     case 0:
                         wait_for_cancel();
