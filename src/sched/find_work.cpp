@@ -193,13 +193,13 @@ coroutine* find_work(machine& m) noexcept {
         }
         m.block->preempt.store(0, std::memory_order_relaxed);
         take_incoming(p, p);
-        coroutine* c = nullptr;
         if (p.tick.read() + 1 >= p.look_at) look_around(p);
-        if (p.tick.read() - p.global_tick >= fairness_ticks) {
+        // Before the global queue: that is due as often as a look, and would otherwise come first each time.
+        coroutine* c = take_woken(p);
+        if (c == nullptr && p.tick.read() - p.global_tick >= fairness_ticks) {
             p.global_tick = p.tick.read();
             c = take_global(p);
         }
-        if (c == nullptr) c = take_woken(p);
         if (c == nullptr) c = take_own(p);
         if (c == nullptr) c = p.woken.pop();  // Out of turn, for there is nobody else.
         if (c == nullptr) c = take_global(p);

@@ -183,7 +183,7 @@ TEST_P(Sleep, WhoWakesDoesNotWaitBehindALongQueue) {
         std::atomic<bool> asleep{false};
         auto sleeper = spawn([&] {
             asleep = true;
-            sleep_for(1us);
+            for (int i = 0; i != 5; ++i) sleep_for(1us);  // Each time there are others before it.
             before = ran.load();
         });
         wait_until([&] { return asleep.load(); });
