@@ -81,6 +81,27 @@ def _cold_start(processors):
         Figure("coldstart_p50", "static C", "us", columns={"C": "C static"})], repeat=5)
 
 
+def _wake_up(title, how, p50, p99, programs):
+    commands = {"weft": ["weft_disturbed", "s12", *how]}
+    if "go" in programs:
+        commands["go"] = ["go_workloads", "s12"]
+    return Case("s12", title, 2, commands, [
+        Figure("late_p50", "late p50", "us", p50, plotted=True),
+        Figure("late_p99", "late p99", "us", p99),
+        Figure("hogs_keep", "left to the others", "%", 50, at_least=True),
+        Figure("early", "woke early", "sleeps", 0, in_every_round=True)])
+
+
+def _alone(key, title, processors, figures, arguments):
+    return Case(key, title, processors, {"weft": ["weft_disturbed", *arguments]}, figures)
+
+
+def _affinity():
+    figures = [Figure("walk", "walk", "ns")]
+    return [_alone("affinity", f"256 KiB each, {how}", 2, figures, ("affinity", how))
+            for how in ("none", "hint", "pin")]
+
+
 def all_cases(quick):
     """Every case in the order of the table. Quick ones park fewer coroutines."""
     parked, title = ("100000", "S6 100k parked") if quick else ("1000000", "S6 1M parked")
@@ -96,4 +117,17 @@ def all_cases(quick):
             Figure("rss_per_coroutine", "memory each", "B", 4400, plotted=True),
             Figure("spawn_park", "spawn and park", "ns")], (parked,)),
         _ten_thousand(1), _ten_thousand(2), _hundred_thousand(1), _hundred_thousand(2),
+        _wake_up("S12 beside four with checkpoints", (), 1000, 10_000, ("weft", "go")),
+        _wake_up("S12 beside four without a call", ("loop",), 2000, None, ("weft",)),
+        _alone("grown", f"S6 {'100k' if quick else '1M'} parked, 8 KiB deep before", 1, [
+            Figure("rss_grown", "memory each, at first", "B"),
+            Figure("rss_trimmed", "once trimmed", "B", 4400, plotted=True)],
+            ("grown", parked)),
+        _alone("blocking", "10k blocking calls of 1 ms", 2, [
+            Figure("blocking", "all of them", "ms"), Figure("pool64", "a pool of 64 threads", "ms"),
+            Figure("pool_over_blocking", "pool / weft", "x", 5, at_least=True),
+            Figure("late_p99", "1 ms sleeper, late p99", "us", 2000)], ("blocking",)),
+        *_affinity(),
+        _alone("idle", "nothing to do", 2, [
+            Figure("idle_wakeups", "wake-ups", "/s", 10)], ("idle",)),
         _cold_start(1), _cold_start(2)]

@@ -10,6 +10,7 @@
 #include <weft/exceptions.hpp>
 #include <weft/time.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <compare>
 #include <cstddef>
@@ -277,24 +278,43 @@ struct thread_lock {
 
 namespace detail {
 
+/// A call through a plain function pointer, on another stack or thread: what f returns or throws comes back here.
+template <class F>
+struct carried_call {
+    using R = std::invoke_result_t<F>;
+
+    explicit carried_call(F& callee) noexcept : f(callee) {}
+
+    static void run(void* argument) {
+        auto& c = *static_cast<carried_call*>(argument);
+        try {
+            auto invoke = [&c]() -> R { return std::invoke(std::forward<F>(c.f)); };
+            c.result.fill(invoke);
+        } catch (...) {
+            c.error = std::current_exception();
+        }
+    }
+    R finish() {
+        if (error) std::rethrow_exception(std::move(error));
+        return result.take();
+    }
+
+    std::remove_reference_t<F>& f;
+    result_slot<R> result;
+    std::exception_ptr error;
+};
+
 /// Calls f(argument) on a borrowed stack of at least `bytes`; f must not throw.
 void call_on_big_stack(void (*f)(void*), void* argument, std::size_t bytes);
 
-struct processor;
-
-/// A declared blocking call in progress: the processor goes on without the thread.
-class blocking_section {
-public:
-    blocking_section();  // May wait for a place among options.max_blocking, uncancellably.
-    ~blocking_section();
-    blocking_section(const blocking_section&) = delete;
-    blocking_section& operator=(const blocking_section&) = delete;
-
-private:
-    coroutine* self_;
-    machine* machine_ = nullptr;
-    processor* before_blocking_ = nullptr;
+/// What has been learned of one place in the program that calls blocking(): how long its calls take.
+struct blocking_site {
+    std::atomic<std::uint32_t> typical_ns{unknown};
+    static constexpr std::uint32_t unknown = ~std::uint32_t{0};
 };
+
+/// Calls f(argument), which must not throw, as a declared blocking call of the calling coroutine.
+void call_blocking(blocking_site& site, void (*f)(void*), void* argument);
 
 /// How an await looks again and again: sleeping in between, for an eighth of the time that it has waited so far, from 20 us to
 /// 10 ms.
@@ -317,29 +337,15 @@ void simulation_point() noexcept;
 /// than a coroutine has. f may park. On a foreign thread f runs in place.
 template <class F>
 decltype(auto) on_big_stack(F&& f, std::size_t bytes = std::size_t{64} * 1024) {
-    using R = std::invoke_result_t<F>;
-    struct state {
-        F& f;
-        detail::result_slot<R> result;
-        std::exception_ptr error;
-    } call{f, {}, {}};
-    detail::call_on_big_stack(
-        [](void* argument) {
-            auto& c = *static_cast<state*>(argument);
-            try {
-                auto invoke = [&]() -> R { return std::invoke(std::forward<F>(c.f)); };
-                c.result.fill(invoke);
-            } catch (...) {
-                c.error = std::current_exception();
-            }
-        },
-        &call, bytes);
-    if (call.error) std::rethrow_exception(std::move(call.error));
-    return call.result.take();
+    detail::carried_call<F> call{f};
+    detail::call_on_big_stack(&detail::carried_call<F>::run, &call, bytes);
+    return call.finish();
 }
 
-/// A declared blocking call: the processor goes on without us. Inside, the thread counts as foreign:
-/// weft operations block it. Nested, or on a foreign thread: just calls f. Not interruptible.
+/// A declared blocking call: the processor goes on without us. f runs on a thread that may block, one of at most
+/// options.max_blocking; further calls wait their turn, first come first served. (Where calls from here have
+/// mostly been over within 10 us it runs in place, until it takes longer.) Inside, the thread counts as
+/// foreign: weft operations block it. Nested, or on a foreign thread: just calls f. Not interruptible.
 template <class F>
 decltype(auto) blocking(F&& f) {
     if (!in_coroutine()) return std::invoke(std::forward<F>(f));
@@ -347,8 +353,11 @@ decltype(auto) blocking(F&& f) {
         detail::simulation_point();
         return std::invoke(std::forward<F>(f));
     }
-    const detail::blocking_section section;
-    return on_big_stack(std::forward<F>(f));
+    // One for each type of f: a lambda's is its place.
+    static constinit detail::blocking_site site;
+    detail::carried_call<F> call{f};
+    detail::call_blocking(site, &detail::carried_call<F>::run, &call);
+    return call.finish();
 }
 
 /// Waits for the future without stalling a processor or taking up a thread: it is polled, ever more rarely; a future

@@ -73,10 +73,16 @@ struct runtime_stats {
     std::uint64_t steals = 0;         // Coroutines taken from another processor.
     std::uint64_t parks = 0;          // Times a coroutine waited for something.
     std::uint64_t preemptions = 0;    // Times one yielded because it was asked to.
+    std::uint64_t cut_ins = 0;        // Times one made room for what a timer had woken.
     std::uint64_t compensations = 0;  // Processors ever added for stuck threads.
-    std::uint64_t handoffs = 0;       // Processors handed on because their thread blocked.
-    std::uint64_t stack_bytes = 0;    // Address space of the stacks in use now.
-    std::uint64_t timers = 0;         // Timers pending now; cancelled ones count until dropped.
+    std::uint64_t unstuck = 0;   // Coroutines that went on elsewhere for their thread was stuck.
+    std::uint64_t stalls = 0;    // Coroutines reported under WEFT_DEBUG=stall.
+    std::uint64_t handoffs = 0;  // Processors handed on because their thread blocked.
+    std::uint64_t retakes = 0;   // Of these, taken back from a blocking call that took long.
+    std::uint64_t trimmed_bytes =
+        0;  // Address space of stacks whose pages were given back, added up.
+    std::uint64_t stack_bytes = 0;  // Address space of the stacks in use now.
+    std::uint64_t timers = 0;       // Timers pending now; cancelled ones count until dropped.
 };
 
 /// Cheap, from any thread. All zero while no runtime is up.

@@ -71,6 +71,33 @@ public:
         }
     }
 
+    /// Where a walk through all T has got to. A walk meets every T that was constructed before it began.
+    class position {
+        friend fixed_pool;
+        void* slab_ = nullptr;
+        std::size_t index_ = 0;
+    };
+
+    /// Goes on from `at`, a default one at first, with f(T&) for at most `count`. False when the walk has come to its
+    /// end; `at` is then where the next one begins. Any thread, one walk a position, without a lock.
+    template <class F>
+    bool walk(position& at, std::size_t count, F&& f) {
+        slab* s = at.slab_ != nullptr ? static_cast<slab*>(at.slab_)
+                                      : slabs_.load(std::memory_order_acquire);
+        for (; s != nullptr; s = s->next, at.index_ = 0) {
+            const std::size_t there = s->constructed.load(std::memory_order_acquire);
+            for (; at.index_ < there; ++at.index_) {
+                if (count-- == 0) {
+                    at.slab_ = s;
+                    return true;
+                }
+                f(*s->at(at.index_));
+            }
+        }
+        at = position();
+        return false;
+    }
+
     /// Gives all memory back if every T is home. Otherwise (somebody still holds one) nothing happens,
     /// and the pool goes on as it is. Nobody else may use the pool meanwhile.
     void release() noexcept {

@@ -14,6 +14,7 @@ namespace weft::detail {
 /// A thread takes locks in rising order of rank. Never held across a switch, nor while user code runs.
 enum class lock_rank : std::uint8_t {
     lifecycle = 1,  // Starting and stopping the runtime.
+    blocking,       // The threads for blocking calls.
     timers,         // One processor's timer heap.
     idle,           // The idle processors and machines.
     global_queue,

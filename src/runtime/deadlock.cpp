@@ -43,7 +43,8 @@ bool fire_deadlock_in_main() noexcept {
 
 bool handle_deadlock() noexcept {
     const unsigned threads = count_threads();
-    const unsigned ours = sched.machine_count.load() + schedtrace_threads() + sanitizer_threads;
+    const unsigned ours = sched.machine_count.load() + sched.helper_threads.load() +
+                          schedtrace_threads() + sanitizer_threads;
     // A thread that isn't ours may still send, spawn or cancel.
     const bool alone = threads != 0 && threads <= ours;
     if (!alone || sched.opts.on_deadlock == deadlock_action::ignore) {

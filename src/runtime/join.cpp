@@ -12,6 +12,7 @@
 #include "base/backoff.hpp"
 #include "sched/cancel.hpp"
 #include "sched/extras.hpp"
+#include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 #include "sched/switch.hpp"
@@ -60,6 +61,7 @@ void join_wait(coroutine& c) {
     coroutine* const self = this_coroutine();
     if (&c == self) throw std::logic_error("weft: a coroutine can't join itself");
     if (self != nullptr) {
+        preemption_point(*self);
         simulation_point();
         cancellation_point(*self);
     } else if (sched.sim.load(std::memory_order_relaxed) != nullptr) {

@@ -43,7 +43,9 @@ void print_line(printer& out, const coroutine& c, co_state state) noexcept {
         break;
     default: {
         const wait_kind kind = c.kind();
-        if (kind == wait_kind::other) {
+        if ((c.traits & trait_blocking) != 0) {
+            out << ", in a blocking call, ";
+        } else if (kind == wait_kind::other) {
             out << ", parked, ";
         } else {
             out << ", waits for " << std::string_view(name_of(kind)) << ", ";

@@ -25,7 +25,7 @@ void print_stats() noexcept {
     out << "weft schedtrace ms=" << (monotonic_ns() - trace.started) / 1'000'000
         << " processors=" << s.processors << " idle=" << sched.idle_count.load()
         << " threads=" << s.threads << " spinning=" << sched.spinning.load()
-        << " blocked=" << sched.blocked_machines.load() << " coroutines=" << s.coroutines
+        << " blocked=" << sched.blocking_calls.load() << " coroutines=" << s.coroutines
         << " runnable=" << s.runnable << " global=" << std::uint64_t{sched.global.size()}
         << " spawned=" << s.spawned << " switches=" << s.switches << " parks=" << s.parks
         << " steals=" << s.steals << " handoffs=" << s.handoffs << " timers=" << s.timers << "\n";

@@ -9,7 +9,9 @@
 #include "sched/cancel.hpp"
 #include "sched/idle.hpp"
 #include "sched/local.hpp"
+#include "sched/monitor.hpp"
 #include "sched/park.hpp"
+#include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 
@@ -133,7 +135,9 @@ coroutine& begin_spawn(const task_type& type, const spawn_options* options, scop
 }
 
 void commit_spawn(coroutine& c) noexcept {
-    if (sched.sim.load(std::memory_order_relaxed) != nullptr) {
+    const bool is_simulated = sched.sim.load(std::memory_order_relaxed) != nullptr;
+    if (!is_simulated) ensure_monitor();
+    if (is_simulated) {
         c.attention.fetch_or(attention_point, std::memory_order_relaxed);
     }
     if (c.scope != nullptr) adopt_child(*c.scope, c);
@@ -146,6 +150,7 @@ void commit_spawn(coroutine& c) noexcept {
         c.attention.fetch_or(attention_cancel, std::memory_order_seq_cst);
     }
     enqueue(c);
+    if (coroutine* const self = this_coroutine()) preemption_point(*self);
     simulation_point();
 }
 

@@ -1,112 +1,178 @@
-// Declared blocking calls: the processor goes on without the thread.
-//
-// The machine gives its processor to the idle ones at once, and another machine takes it if anything waits.
-// Inside, the thread is foreign: it has neither coroutine nor machine in its thread block, so whatever weft
-// operation the call makes blocks the thread. Back, it takes an idle processor; when there is none it queues
-// the coroutine and sleeps.
+#include "sched/blocking.hpp"
+
 #include <weft/go.hpp>
 
 #include "base/assert.hpp"
-#include "base/intrusive_list.hpp"
-#include "base/spin_lock.hpp"
+#include "sched/blocking_threads.hpp"
 #include "sched/extras.hpp"
 #include "sched/idle.hpp"
+#include "sched/monitor.hpp"
 #include "sched/park.hpp"
+#include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/switch.hpp"
 #include "sched/wait.hpp"
 
-#include <mutex>
+#include <atomic>
+#include <new>
 
 namespace weft::detail {
 namespace {
 
-// The places among options.max_blocking. Who finds none waits in line, on its own stack.
-struct place_waiter {
-    ticket who;
-    place_waiter* link = nullptr;
+constexpr std::uint32_t short_ns = 10'000;
+constexpr std::uint32_t slow_ns = 1'000'000;
+constexpr std::size_t big_stack = std::size_t{64} * 1024;
+
+std::atomic<std::uint64_t> last_call{0};
+
+// The thread shows neither coroutine nor machine while a call runs in place.
+void hide(machine& m) noexcept {
+    m.block->current.store(nullptr, std::memory_order_relaxed);
+    m.block->owner.store(nullptr, std::memory_order_relaxed);
+    m.block->attention.store(&no_attention, std::memory_order_relaxed);
+}
+void show(machine& m, coroutine& self) noexcept {
+    m.block->current.store(&self, std::memory_order_relaxed);
+    m.block->owner.store(&m, std::memory_order_relaxed);
+    m.block->attention.store(&self.attention, std::memory_order_relaxed);
+}
+
+struct timed_call {
+    blocking_site& site;
+    void (*f)(void*);
+    void* argument;
 };
-
-spin_lock places_lock;
-unsigned places_taken = 0;                                        // Under places_lock.
-intrusive_queue<place_waiter, &place_waiter::link> places_queue;  // Under places_lock.
-
-void take_place() {
-    {
-        const std::lock_guard hold(places_lock);
-        if (places_taken < sched.opts.max_blocking) {
-            ++places_taken;
-            return;
-        }
-    }
-    waiting wait(cancellation::ignored, wait_kind::blocking_place);
-    place_waiter me{wait.ticket()};
-    bool at_once = false;
-    {
-        const std::lock_guard hold(places_lock);
-        if (places_taken < sched.opts.max_blocking) {
-            ++places_taken;
-            at_once = true;
-        } else {
-            places_queue.push(me);
-        }
-    }
-    if (at_once) {
-        wait.abandon();
-    } else {
-        wait.finish();  // The place is handed over.
+void run_on_big_stack(blocking_site& site, void (*f)(void*), void* argument) noexcept {
+    timed_call call{site, f, argument};
+    try {
+        call_on_big_stack(
+            [](void* what) {
+                const auto& c = *static_cast<timed_call*>(what);
+                run_timed(c.site, c.f, c.argument);
+            },
+            &call, big_stack);
+    } catch (const std::bad_alloc&) {
+        run_timed(
+            site, f,
+            argument);  // There is no such stack, and the call has not begun: then on this one.
     }
 }
 
-void give_place() noexcept {
-    ticket next;
-    {
-        const std::lock_guard hold(places_lock);
-        if (place_waiter* const first = places_queue.pop()) {
-            next = first->who;
-        } else {
-            --places_taken;
-        }
+// Behind a call in place without a processor: an idle one, or a place in the queue.
+void find_processor(machine& m, coroutine& self) noexcept {
+    if (processor* const p = take_idle_processor()) {
+        hold(m, *p);
+        show(m, self);
+        return;
     }
-    if (next.who != nullptr) fire(next, wake_reason::signalled);
+    show(m, self);
+    self.state.store(co_state::parking_ready, std::memory_order_relaxed);
+    switch_to_scheduler(m, self);
+}
+
+struct marked_as_blocking {
+    explicit marked_as_blocking(coroutine& self) noexcept : self_(self) {
+        self_.traits = static_cast<std::uint8_t>(self_.traits | trait_blocking);
+    }
+    ~marked_as_blocking() {
+        self_.traits = self_.traits & static_cast<std::uint8_t>(~trait_blocking);
+    }
+    marked_as_blocking(const marked_as_blocking&) = delete;
+    marked_as_blocking& operator=(const marked_as_blocking&) = delete;
+
+private:
+    coroutine& self_;
+};
+
+void call_in_place(machine& m, coroutine& self, blocking_site& site, void (*f)(void*),
+                   void* argument) {
+    processor& p = *m.p;
+    const std::uint64_t number = last_call.fetch_add(1, std::memory_order_relaxed) + 1;
+    p.call_site = &site;
+    hide(m);
+    p.call.store(number, std::memory_order_release);  // call
+    run_on_big_stack(site, f, argument);
+    std::uint64_t seen = number;
+    if (p.call.compare_exchange_strong(seen, 0, std::memory_order_acq_rel)) {  // call
+        show(m, self);
+        end_call_in_place();
+        return;
+    }
+    m.p = nullptr;
+    end_call_in_place();
+    find_processor(m, self);
+    // Last: until the coroutine is queued or runs, this counts as something that will happen.
+    sched.blocking_calls.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+[[gnu::noinline]] void call_locked(coroutine& self, blocking_site& site, void (*f)(void*),
+                                   void* argument) {
+    sched.blocking_calls.fetch_add(1, std::memory_order_seq_cst);
+    wait_for_call_in_place();
+    machine& m = *this_machine();
+    release_sticky(m);
+    hide(m);
+    release_processor(m);
+    run_on_big_stack(site, f, argument);
+    end_call_in_place();
+    find_processor(m, self);
+    sched.blocking_calls.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+[[gnu::noinline]] void call_elsewhere(coroutine& self, blocking_site& site, void (*f)(void*),
+                                      void* argument) {
+    sched.blocking_calls.fetch_add(1, std::memory_order_seq_cst);
+    waiting wait(cancellation::ignored, wait_kind::blocking_call);
+    blocking_call call{f, argument, &site, wait.ticket(), {}, 0, nullptr};
+    {
+        machine& m = *this_machine();
+        call.exceptions = *m.exceptions;
+        call.error_number = *m.error_number;
+    }
+    if (submit_blocking(call)) {
+        wait.finish();
+        machine& m = *this_machine();
+        *m.exceptions = call.exceptions;
+        *m.error_number = call.error_number;
+        sched.blocking_calls.fetch_sub(1, std::memory_order_seq_cst);
+        return;
+    }
+    wait.abandon();
+    sched.blocking_calls.fetch_sub(1, std::memory_order_seq_cst);
+    call_locked(self, site, f, argument);
 }
 
 }  // namespace
 
-blocking_section::blocking_section() : self_(this_coroutine()) {
-    if (self_ == nullptr || simulated()) {
-        self_ = nullptr;
-        return;
-    }
-    take_place();
+void call_blocking(blocking_site& site, void (*f)(void*), void* argument) {
+    coroutine& self = *this_coroutine();
+    preemption_point(self);
     machine& m = *this_machine();
-    sched.blocked_machines.fetch_add(1, std::memory_order_seq_cst);
-    before_blocking_ = m.p;
-    self_->traits = static_cast<std::uint8_t>(self_->traits | trait_blocking);
-    machine_ = &m;
-    m.block->current.store(nullptr, std::memory_order_relaxed);
-    m.block->owner.store(nullptr, std::memory_order_relaxed);
-    m.block->attention.store(&no_attention, std::memory_order_relaxed);
-    release_processor(m);
+    ensure_monitor();
+    const marked_as_blocking mark(self);
+    if ((self.traits & trait_locked) != 0) {
+        call_locked(self, site, f, argument);
+    } else if (site.typical_ns.load(std::memory_order_relaxed) < short_ns &&
+               m.sticky_count.load(std::memory_order_relaxed) == 0 && monitor_runs() &&
+               begin_call_in_place()) {
+        call_in_place(m, self, site, f, argument);
+    } else {
+        call_elsewhere(self, site, f, argument);
+    }
 }
 
-blocking_section::~blocking_section() {
-    if (self_ == nullptr) return;
-    machine& m =
-        *machine_;  // Still ours: a coroutine in a blocking call does not leave its thread.
-    processor* const p = take_idle_processor(before_blocking_);
-    m.p = p;
-    self_->traits = self_->traits & static_cast<std::uint8_t>(~trait_blocking);
-    m.block->current.store(self_, std::memory_order_relaxed);
-    m.block->owner.store(&m, std::memory_order_relaxed);
-    m.block->attention.store(&self_->attention, std::memory_order_relaxed);
-    if (p == nullptr) {
-        self_->state.store(co_state::parking_ready, std::memory_order_relaxed);
-        switch_to_scheduler(m, *self_);
+bool retake_processor(processor& p, std::uint64_t call) noexcept {
+    // Counted first: the machine's own step down comes behind its CAS, which sees ours.
+    sched.blocking_calls.fetch_add(1, std::memory_order_seq_cst);
+    if (!p.call.compare_exchange_strong(call, 0, std::memory_order_acq_rel)) {  // call
+        end_call();
+        return false;
     }
-    // Last: until the coroutine is queued or runs, this counts as something that will happen.
-    sched.blocked_machines.fetch_sub(1, std::memory_order_seq_cst);
-    give_place();
+    p.call_site->typical_ns.store(slow_ns, std::memory_order_relaxed);
+    p.holder.store(nullptr, std::memory_order_relaxed);
+    p.retakes.add();
+    offer_processor(p);
+    return true;
 }
 
 }  // namespace weft::detail

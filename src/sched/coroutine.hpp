@@ -64,6 +64,8 @@ enum co_traits : std::uint8_t {
     trait_locked = 1,    // Has a thread_lock: runs on one machine only.
     trait_affinity = 2,  // `affinity` is set.
     trait_blocking = 4,  // Inside blocking().
+    trait_cut = 8,       // Yields for something urgent, and is to go on next.
+    trait_sticky = 16,   // Preempted where it may hold something of its thread's.
 };
 
 /// Where a coroutine's count of no_cancel goes on in its extras. 0 is 0 in both, so the descriptor tells

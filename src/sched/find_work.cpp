@@ -3,9 +3,11 @@
 #include "base/assert.hpp"
 #include "base/tsan.hpp"
 #include "os/clock.hpp"
+#include "sched/compensate.hpp"
 #include "sched/idle.hpp"
 #include "sched/park.hpp"
 #include "sched/pick.hpp"
+#include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 
@@ -28,7 +30,8 @@ void take_incoming(processor& from, processor& to) noexcept {
 
 coroutine* take_global(processor& p) noexcept {
     std::array<coroutine*, run_queue::half> batch;
-    const std::size_t n = sched.global.take(batch, sched.processor_count);
+    const std::size_t n =
+        sched.global.take(batch, sched.active_count.load(std::memory_order_relaxed));
     if (n == 0) return nullptr;
     for (std::size_t i = 1; i != n; ++i) push_ring(p, *batch[i]);
     return batch[0];
@@ -38,9 +41,32 @@ void relax() noexcept {
     for (int i = 0; i != 40; ++i) cpu_pause();  // About a microsecond.
 }
 
+// While there are substitutes, some processors do not look at their timers, and one waits for this one's help.
+void help_others(processor& p) noexcept {
+    for (processor* const one : sched.all_processors()) {
+        if (one != &p) run_timers(*one);
+    }
+    processor* const stuck = p.compensates;
+    if (stuck == nullptr) return;
+    free_sticky_of_stuck(p);
+    take_incoming(*stuck, p);
+    p.ring.steal_from(stuck->woken);
+    p.ring.steal_from(stuck->ring);
+    if (coroutine* const c = stuck->next.peek(); c != nullptr && stuck->next.steal(c)) {
+        push_ring(p, *c);
+    }
+}
+
 // What a look at the clock is for: timers, and when to look again.
 void look_around(processor& p) noexcept {
     const std::uint64_t tick = p.tick.read();
+    // What timers woke at the last look, without waking anybody for it, is still not done: that is worth a helper.
+    if (!p.ring.empty() && sched.idle_count.load(std::memory_order_relaxed) != 0 &&
+        sched.spinning.load(std::memory_order_relaxed) == 0) {
+        wake_one();
+    }
+    if (sched.slot_count.load(std::memory_order_relaxed) != sched.processor_count) [[unlikely]]
+        help_others(p);
     if (p.earliest_deadline.load(std::memory_order_relaxed) == never) {
         p.look_at = tick + 1 + fairness_ticks;
         p.look_tick = tick;
@@ -74,10 +100,19 @@ coroutine* take_woken(processor& p) noexcept {
     return p.woken.pop();
 }
 
+// Every other dispatch is the sticky coroutines', for they can't be taken by anybody else.
+coroutine* take_turn_of_sticky(machine& m, processor& p) noexcept {
+    if (m.sticky_count.load(std::memory_order_relaxed) == 0) [[likely]]
+        return nullptr;
+    p.look_at = 0;  // Come by here again before the next.
+    return p.tick.read() % 2 == 0 ? take_sticky(m) : nullptr;
+}
+
 // Spinners at most half of the busy processors: more would only get into each other's way.
 bool may_spin(machine& m) noexcept {
     if (m.spinning) return true;
-    const unsigned busy = sched.processor_count - sched.idle_count.load(std::memory_order_relaxed);
+    const unsigned busy = sched.active_count.load(std::memory_order_relaxed) -
+                          sched.idle_count.load(std::memory_order_relaxed);
     if (2 * sched.spinning.load(std::memory_order_relaxed) >= busy) return false;
     m.spinning = true;
     sched.spinning.fetch_add(1, std::memory_order_seq_cst);
@@ -108,7 +143,7 @@ coroutine* steal_from(processor& p, processor& victim, unsigned round,
 }
 
 coroutine* steal(machine& m) noexcept {
-    const unsigned count = sched.processor_count;
+    const unsigned count = sched.slot_count.load(std::memory_order_acquire);
     if (count == 1 || !may_spin(m)) return nullptr;
     processor& p = *m.p;
 
@@ -185,6 +220,15 @@ coroutine* find_work(machine& m) noexcept {
     }
     for (;;) {
         if (sched.stopping.load(std::memory_order_acquire)) return nullptr;
+        if (m.p->retiring.load(std::memory_order_acquire)) [[unlikely]] {
+            if (coroutine* const c = m.handover) {
+                m.handover = nullptr;
+                sched.global.push(*c);
+            }
+            retire_substitute(m);
+            if (!(m.locked.get() != nullptr ? sleep_locked(m) : sleep_machine(m))) return nullptr;
+            continue;
+        }
         processor& p = *m.p;
         if (coroutine* const c = m.handover) {
             m.handover = nullptr;
@@ -194,8 +238,9 @@ coroutine* find_work(machine& m) noexcept {
         m.block->preempt.store(0, std::memory_order_relaxed);
         take_incoming(p, p);
         if (p.tick.read() + 1 >= p.look_at) look_around(p);
+        coroutine* c = take_turn_of_sticky(m, p);
         // Before the global queue: that is due as often as a look, and would otherwise come first each time.
-        coroutine* c = take_woken(p);
+        if (c == nullptr) c = take_woken(p);
         if (c == nullptr && p.tick.read() - p.global_tick >= fairness_ticks) {
             p.global_tick = p.tick.read();
             c = take_global(p);
@@ -204,6 +249,7 @@ coroutine* find_work(machine& m) noexcept {
         if (c == nullptr) c = p.woken.pop();  // Out of turn, for there is nobody else.
         if (c == nullptr) c = take_global(p);
         if (c == nullptr && run_timers(p) != 0) c = take_own(p);
+        if (c == nullptr) c = take_sticky(m);  // Out of turn, for there is nobody else.
         if (c == nullptr) c = steal(m);
         if (c == nullptr) c = take_global(p);
         if (c != nullptr) {

@@ -2,6 +2,7 @@
 
 #include "base/assert.hpp"
 #include "os/futex.hpp"
+#include "sched/monitor.hpp"
 #include "sched/pick.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
@@ -19,13 +20,28 @@ namespace {
 constexpr std::size_t timers_many = 64;
 constexpr std::int64_t timer_window = 70'000;
 
-constexpr std::int64_t watch_least = 50'000;
-constexpr std::int64_t watch_most = 10'000'000;
-constexpr std::int64_t watch_trusted =
-    1'000'000;  // Who watches more rarely is woken for a `next` too.
-
 // How often to look whether a suspected deadlock has become one.
 constexpr std::int64_t look_again = 500'000'000;
+
+}  // namespace
+
+std::int64_t earliest_timer() noexcept {
+    std::int64_t earliest = never;
+    for (const processor* p : sched.all_processors()) {
+        earliest = std::min(earliest, p->earliest_deadline.load(std::memory_order_relaxed));
+    }
+    return earliest;
+}
+
+bool many_timers() noexcept {
+    std::size_t count = 0;
+    for (const processor* p : sched.all_processors()) {
+        count += p->timer_count.load(std::memory_order_relaxed);
+    }
+    return count >= timers_many;
+}
+
+namespace {
 
 // Under idle_lock. -------------------------------------------------------------------------------------
 
@@ -46,13 +62,13 @@ processor* pop_idle_locked(processor* preferred) noexcept {
     if (p == nullptr) return nullptr;
     p->idle = false;
     sched.idle_count.fetch_sub(1, std::memory_order_seq_cst);
+    rouse_monitor_locked();
     return p;
 }
 
 void dismiss_keeper_locked() noexcept {
     sched.keeper = nullptr;
     sched.wakes_at.store(never, std::memory_order_relaxed);
-    sched.watching.store(false, std::memory_order_relaxed);
 }
 
 // A sleeping machine, the keeper only when there is no other.
@@ -71,27 +87,11 @@ machine* pop_machine_locked() noexcept {
     return m;
 }
 
-std::int64_t earliest_timer() noexcept {
-    std::int64_t earliest = never;
-    for (const processor* p : sched.all_processors()) {
-        earliest = std::min(earliest, p->earliest_deadline.load(std::memory_order_relaxed));
-    }
-    return earliest;
-}
-
 // A timer that can no longer fire would put off the look for a deadlock until its time.
 void drop_forgotten_timers() noexcept {
     const std::int64_t earliest = earliest_timer();
     if (earliest == never || earliest - now_ns() < look_again) return;
     for (processor* p : sched.all_processors()) sched.hooks.timers->drop_forgotten(*p);
-}
-
-bool many_timers() noexcept {
-    std::size_t count = 0;
-    for (const processor* p : sched.all_processors()) {
-        count += p->timer_count.load(std::memory_order_relaxed);
-    }
-    return count >= timers_many;
 }
 
 // ------------------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ bool has_work(const processor& p) noexcept {
     return !p.ring.empty() || !p.incoming.empty() || !p.woken.empty();
 }
 
-// Step 3 of go_idle. What sits in a `next` is left to the watcher.
+// Step 3 of go_idle. What sits in a `next` is left to the monitor.
 bool work_visible() noexcept {
     if (!sched.global.empty()) return true;
     for (const processor* p : sched.all_processors()) {
@@ -122,7 +122,7 @@ void assign_locked(machine& m, processor* p, coroutine* c) noexcept {
 bool take_assignment(machine& m) noexcept {
     m.note.store(0, std::memory_order_relaxed);
     if (sched.stopping.load(std::memory_order_relaxed)) return false;
-    m.p = m.assigned.get();
+    if (processor* const p = m.assigned) hold(m, *p);
     m.handover = m.assigned_coroutine.get();
     m.assigned = nullptr;
     m.assigned_coroutine = nullptr;
@@ -135,24 +135,16 @@ std::int64_t plan_sleep_locked(machine& m) noexcept {
     const unsigned idle = sched.idle_count.load(std::memory_order_relaxed);
     if (idle == 0) return never;  // Whoever has a processor sees to its timers.
 
-    const bool others_run = idle < sched.processor_count;
-    std::int64_t interval = never;
     std::int64_t until = earliest_timer();
     if (until != never && many_timers())
         until = std::max(until, sched.last_timer_wake + timer_window);
-    if (others_run) {
-        // Woken for nothing once more, it seems: watch more rarely.
-        interval = std::clamp(2 * sched.watch_interval.load(std::memory_order_relaxed), watch_least,
-                              watch_most);
-        sched.watch_interval.store(interval, std::memory_order_relaxed);
-        until = std::min(until, now_ns() + interval);
-    } else if (sched.detects_deadlock && sched.suspicion_at != 0) {
+    if (idle == sched.active_count.load(std::memory_order_relaxed) && sched.detects_deadlock &&
+        sched.suspicion_at != 0) {
         until = std::min(until, now_ns() + look_again);
     }
     if (until >= sched.wakes_at.load(std::memory_order_relaxed)) return never;
     sched.keeper = &m;
     sched.wakes_at.store(until, std::memory_order_relaxed);
-    sched.watching.store(interval <= watch_trusted, std::memory_order_relaxed);
     return until;
 }
 
@@ -173,7 +165,7 @@ bool leave_idle_list(machine& m) noexcept {
     sched.last_timer_wake = now_ns();
     if (sched.stopping.load(std::memory_order_relaxed)) return true;
     if (processor* const p = pop_idle_locked(nullptr)) {
-        m.p = p;
+        detail::hold(m, *p);
         m.spinning = true;
         sched.spinning.fetch_add(1, std::memory_order_seq_cst);
     }
@@ -185,9 +177,10 @@ bool leave_idle_list(machine& m) noexcept {
 // fires a timer or pushes to a ring without one. What runs in a blocking call, and comes back by the global
 // queue, is counted until it is queued.
 bool nothing_left_locked(unsigned held) noexcept {
-    return sched.idle_count.load(std::memory_order_seq_cst) + held == sched.processor_count &&
+    return sched.idle_count.load(std::memory_order_seq_cst) + held ==
+               sched.active_count.load(std::memory_order_relaxed) &&
            sched.spinning.load(std::memory_order_seq_cst) == 0 &&
-           sched.blocked_machines.load(std::memory_order_seq_cst) == 0 && !work_visible() &&
+           sched.blocking_calls.load(std::memory_order_seq_cst) == 0 && !work_visible() &&
            earliest_timer() == never;
 }
 
@@ -235,7 +228,8 @@ bool try_wake_one(processor* preferred) noexcept {
         if (sched.stopping.load(std::memory_order_relaxed)) return true;
         // With everything idle, too: then somebody has to look whether this is a deadlock.
         const unsigned idle = sched.idle_count.load(std::memory_order_relaxed);
-        return idle == 0 || (!work_visible() && idle != sched.processor_count);
+        return idle == 0 ||
+               (!work_visible() && idle != sched.active_count.load(std::memory_order_relaxed));
     }
     if (successor != nullptr) sched.spinning.fetch_add(1, std::memory_order_seq_cst);
     if (m != nullptr) {
@@ -250,8 +244,8 @@ bool try_wake_one(processor* preferred) noexcept {
 }  // namespace
 
 void wake_for(processor& p, bool surplus) noexcept {
-    if (sched.processor_count == 1) return;
-    if (!surplus && sched.watching.load(std::memory_order_relaxed) && p.ring.empty()) return;
+    if (sched.has_one_processor()) return;
+    if (!surplus && p.ring.empty() && monitor_runs()) return;
     std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
     if (sched.idle_count.load(std::memory_order_relaxed) == 0 ||
         sched.spinning.load(std::memory_order_relaxed) != 0) {
@@ -263,46 +257,65 @@ void wake_for(processor& p, bool surplus) noexcept {
 void keep_timers(processor& p) noexcept {
     if (!p.new_deadline) return;
     p.new_deadline = false;
-    if (sched.processor_count == 1) return;
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (p.earliest_deadline.load(std::memory_order_relaxed) <
-        sched.wakes_at.load(std::memory_order_relaxed)) {
-        wake_one();
+    const std::int64_t earliest = p.earliest_deadline.load(std::memory_order_relaxed);
+    if (!sched.has_one_processor()) {
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        if (sched.idle_count.load(std::memory_order_relaxed) != 0) {
+            if (earliest < sched.wakes_at.load(std::memory_order_relaxed)) wake_one();
+            return;
+        }
     }
+    tell_monitor_of(earliest);
 }
 
 void stop_spinning(machine& m) noexcept {
     m.spinning = false;
-    const unsigned left = sched.spinning.fetch_sub(1, std::memory_order_seq_cst) - 1;
-    sched.watch_interval.store(0, std::memory_order_relaxed);  // Watching pays.
-    // There may be more where this came from, and those who queued it saw a spinner.
-    if (left == 0) wake_one();
+    if (sched.spinning.fetch_sub(1, std::memory_order_seq_cst) != 1) return;
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
+    if (sched.idle_count.load(std::memory_order_relaxed) == 0) return;
+    // There may be more where this came from, and those who queued it saw a spinner. What timers have just put into
+    // our own queues is soon done, mostly: look_around() asks for help when it is not.
+    bool more = !sched.global.empty() || (earliest_timer() != never && !many_timers());
+    for (const processor* p : sched.all_processors()) more = more || (p != m.p && has_work(*p));
+    if (more) wake_one();
 }
 
 bool give_back_unstarted(processor& p) noexcept {
     const std::lock_guard hold(sched.idle_lock);
     push_idle_locked(p);
     sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
-    return sched.idle_count.load(std::memory_order_relaxed) != sched.processor_count;
+    return sched.idle_count.load(std::memory_order_relaxed) !=
+               sched.active_count.load(std::memory_order_relaxed) ||
+           sched.blocking_calls.load(std::memory_order_relaxed) != 0;
 }
 
-processor* take_idle_processor(processor* preferred) noexcept {
+void end_call() noexcept {
+    sched.blocking_calls.fetch_sub(1, std::memory_order_seq_cst);
+    if (sched.detects_deadlock && sched.idle_count.load(std::memory_order_seq_cst) ==
+                                      sched.active_count.load(std::memory_order_relaxed)) {
+        wake_one();
+    }
+}
+
+processor* take_idle_processor() noexcept {
     const std::lock_guard hold(sched.idle_lock);
     if (sched.stopping.load(std::memory_order_relaxed)) return nullptr;
-    return pop_idle_locked(preferred);
+    return pop_idle_locked(nullptr);
 }
 
 void release_processor(machine& m) noexcept {
-    if (sched.detects_deadlock) drop_forgotten_timers();
-    processor& p = *m.p;
-    // Nobody watches the `next` of an idle processor.
-    if (coroutine* const c = p.next.take()) push_ring(p, *c);
-    if (has_work(p)) p.handoffs.add();
-    m.p = nullptr;
     if (m.spinning) {
         m.spinning = false;
         sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
     }
+    offer_processor(let_go(m));
+}
+
+void offer_processor(processor& p) noexcept {
+    if (sched.detects_deadlock) drop_forgotten_timers();
+    // Nobody watches the `next` of an idle processor.
+    if (coroutine* const c = p.next.take()) push_ring(p, *c);
+    if (has_work(p)) p.handoffs.add();
     bool kept = false;
     bool last = false;  // Nobody else would look whether this is a deadlock.
     {
@@ -312,11 +325,9 @@ void release_processor(machine& m) noexcept {
         last = sched.detects_deadlock && !kept && nothing_left_locked(0);
     }
     std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
-    // A processor is idle now: somebody must be the keeper, if there is a timer or a busy processor to watch.
+    // A processor is idle now: if a timer is pending, somebody must be the keeper.
     const std::int64_t timer = earliest_timer();
-    const bool unkept =
-        !kept && (timer != never ||
-                  sched.idle_count.load(std::memory_order_relaxed) < sched.processor_count);
+    const bool unkept = !kept && timer != never;
     if (unkept || last || timer < sched.wakes_at.load(std::memory_order_relaxed) || work_visible())
         wake_one();
 }
@@ -330,9 +341,9 @@ bool go_idle(machine& m) noexcept {
     {
         const std::lock_guard hold(sched.idle_lock);
         if (sched.stopping.load(std::memory_order_relaxed)) return false;
-        if (!sched.global.empty()) return true;
-        push_idle_locked(*m.p);
-        m.p = nullptr;
+        if (!sched.global.empty() || m.sticky_count.load(std::memory_order_relaxed) != 0)
+            return true;
+        push_idle_locked(let_go(m));
     }
     if (m.spinning) {
         m.spinning = false;
@@ -340,8 +351,8 @@ bool go_idle(machine& m) noexcept {
     }
     std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
     if (work_visible()) {
-        if (processor* const p = take_idle_processor(nullptr)) {
-            m.p = p;
+        if (processor* const p = take_idle_processor()) {
+            hold(m, *p);
             m.spinning = true;
             sched.spinning.fetch_add(1, std::memory_order_seq_cst);
             return true;
@@ -357,17 +368,16 @@ bool sleep_machine(machine& m) noexcept {
         {
             const std::lock_guard hold(sched.idle_lock);
             if (m.p.get() != nullptr) {
-                push_idle_locked(*m.p);
-                m.p = nullptr;
+                push_idle_locked(let_go(m));
                 std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
                 if (work_visible()) {
-                    m.p = pop_idle_locked(nullptr);
+                    detail::hold(m, *pop_idle_locked(nullptr));
                     return true;
                 }
             }
             if (sched.stopping.load(std::memory_order_relaxed)) return false;
             if (may_be_deadlock_locked()) {
-                m.p = pop_idle_locked(nullptr);
+                detail::hold(m, *pop_idle_locked(nullptr));
             } else {
                 until = plan_sleep_locked(m);
                 m.idle = true;
@@ -402,8 +412,7 @@ bool sleep_locked(machine& m) noexcept {
 }
 
 void give_to_locked(machine& from, machine& to, coroutine& c) noexcept {
-    processor* const p = from.p;
-    from.p = nullptr;
+    processor* const p = &let_go(from);
     if (from.spinning) {
         from.spinning = false;
         sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
@@ -413,6 +422,50 @@ void give_to_locked(machine& from, machine& to, coroutine& c) noexcept {
         assign_locked(to, p, &c);
     }
     futex_wake(to.note);
+}
+
+void start_processor(processor& p) noexcept {
+    machine* m = nullptr;
+    sched.spinning.fetch_add(1, std::memory_order_seq_cst);
+    {
+        const std::lock_guard hold(sched.idle_lock);
+        sched.active_count.fetch_add(1, std::memory_order_relaxed);
+        m = pop_machine_locked();
+        if (m != nullptr) {
+            m->spinning = true;
+            assign_locked(*m, &p, nullptr);
+        }
+    }
+    if (m != nullptr) {
+        futex_wake(m->note);
+    } else {
+        start_machine(p);
+    }
+}
+
+bool stop_idle_processor(processor& p) noexcept {
+    const std::lock_guard hold(sched.idle_lock);
+    if (!p.idle || has_work(p)) return false;
+    p.idle = false;
+    sched.idle_processors.remove(p);
+    sched.idle_count.fetch_sub(1, std::memory_order_seq_cst);
+    sched.active_count.fetch_sub(1, std::memory_order_relaxed);
+    return true;
+}
+
+processor& stop_held_processor(machine& m) noexcept {
+    if (m.spinning) {
+        m.spinning = false;
+        sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
+    }
+    processor& p = let_go(m);
+    {
+        const std::lock_guard hold(sched.idle_lock);
+        sched.active_count.fetch_sub(1, std::memory_order_relaxed);
+    }
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
+    if (work_visible()) wake_one();
+    return p;
 }
 
 void wake_all_to_stop() noexcept {

@@ -17,14 +17,15 @@
 //   Tested by   tests/sched/idle_stress.cpp.
 //
 // `next` is exempt. A coroutine in the `next` slot usually runs within the microsecond, where its data is
-// warm; waking a machine for each would cost more than it brings. So while a processor runs, one sleeping
-// machine *watches*: it wakes after 50 us, then ever more rarely up to 10 ms, and takes what still sits in
-// a `next`. While it watches at least every millisecond, enqueue wakes nobody for the sake of `next` alone.
+// warm; waking a machine for each would cost more than it brings. The monitor looks at it, at least every millisecond
+// while a processor is busy and another idle, and wakes a machine for what still sits there.
 //
-// The *keeper* is the sleeping machine that wakes by itself, for the earliest timer of all processors and for
-// watching. Invariant (under idle_lock): if a processor is idle and a timer is pending, some machine is the
-// keeper with wakes_at no later than that timer, or is spinning. wake_one() therefore takes the keeper last,
-// and when it must, wakes another machine to take the place if a processor is left for it.
+// The *keeper* is the sleeping machine that wakes by itself, for the earliest timer of all processors. Invariant: if a
+// processor is idle and a timer is pending, some machine is the keeper with wakes_at no later than that timer, or
+// is spinning, or the monitor looks within half a millisecond. wake_one() therefore takes the keeper last, and when
+// it must, wakes another machine to take the place if a processor is left for it. A keeper that finds many timers
+// due runs what they woke and names no successor: mostly it is back before one would be awake, and when it is not
+// the monitor sees to it.
 #pragma once
 
 #include "sched/machine.hpp"
@@ -54,9 +55,29 @@ void wake_for(processor& p, bool surplus) noexcept;
 
 /// Gives `m`'s processor to the idle ones; wakes somebody for what is queued on it.
 void release_processor(machine& m) noexcept;
+/// The same for a processor that nobody holds any more; the caller has its queues to itself.
+void offer_processor(processor& p) noexcept;
 
-/// An idle processor, `preferred` if it is idle. Null when there is none.
-[[nodiscard]] processor* take_idle_processor(processor* preferred) noexcept;
+/// Steps `blocking_calls` down on a thread that will queue nothing for it: if that was all that kept a standstill from
+/// being looked into, somebody looks.
+void end_call() noexcept;
+
+/// An idle processor. Null when there is none.
+[[nodiscard]] processor* take_idle_processor() noexcept;
+
+/// The earliest timer of all processors; `never`.
+[[nodiscard]] std::int64_t earliest_timer() noexcept;
+/// Whether there are so many timers that wake-ups are shared.
+[[nodiscard]] bool many_timers() noexcept;
+
+// Processors that come and go (compensate.cpp).
+
+/// Puts `p`, which nobody uses, to use, with a machine that looks for work.
+void start_processor(processor& p) noexcept;
+/// Takes `p` out of use again if it is idle and has nothing queued.
+[[nodiscard]] bool stop_idle_processor(processor& p) noexcept;
+/// Takes `m`'s processor out of use, its queues being empty.
+processor& stop_held_processor(machine& m) noexcept;
 
 /// Hands processor and coroutine to the machine that the coroutine is locked to.
 void give_to_locked(machine& from, machine& to, coroutine& c) noexcept;
@@ -67,7 +88,7 @@ void stop_spinning(machine& m) noexcept;
 /// A look at the queues that belong to everybody; what the scheduler stack does between coroutines.
 [[nodiscard]] coroutine* find_work(machine& m) noexcept;
 
-/// Before another coroutine runs on `p`: timers that were added since the last time may need a keeper.
+/// Before another coroutine runs on `p`: timers that were added since the last time may need a keeper, or the monitor.
 void keep_timers(processor& p) noexcept;
 
 /// A new thread for `p`; it starts spinning, and the caller has counted it. In machine.cpp.

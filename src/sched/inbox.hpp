@@ -8,6 +8,7 @@
 #include "sched/coroutine.hpp"
 
 #include <atomic>
+#include <cstddef>
 
 namespace weft::detail {
 
@@ -16,6 +17,7 @@ public:
     /// Any thread.
     void push(coroutine& c) noexcept {
         take_over(&c);
+        length_.fetch_add(1, std::memory_order_relaxed);
         coroutine* top = top_.load(std::memory_order_relaxed);
         do {
             c.link = top;
@@ -27,6 +29,7 @@ public:
     [[nodiscard]] coroutine* take_all() noexcept {
         if (empty()) return nullptr;
         coroutine* newest = top_.exchange(nullptr, std::memory_order_acquire);  // deliver
+        length_.store(0, std::memory_order_relaxed);
         coroutine* oldest = nullptr;
         while (newest != nullptr) {
             coroutine* const older = newest->link;
@@ -41,8 +44,14 @@ public:
         return top_.load(std::memory_order_relaxed) == nullptr;
     }
 
+    /// About how many there are: those pushed while it is emptied may go uncounted.
+    [[nodiscard]] std::size_t length() const noexcept {
+        return length_.load(std::memory_order_relaxed);
+    }
+
 private:
     std::atomic<coroutine*> top_{nullptr};
+    std::atomic<std::size_t> length_{0};
 };
 
 }  // namespace weft::detail

@@ -9,7 +9,9 @@
 #include "os/futex.hpp"
 #include "os/signal.hpp"
 #include "os/thread.hpp"
+#include "os/thread_probe.hpp"
 #include "sched/idle.hpp"
+#include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/switch.hpp"
 
@@ -39,8 +41,10 @@ void bind_to_thread(machine& m) noexcept {
         m.stack_bottom = bounds.bottom;
         m.stack_size = bounds.size;
     }
+    m.thread_id.store(this_thread_id(), std::memory_order_relaxed);
     m.block->preempt.store(0, std::memory_order_relaxed);
     m.block->owner.store(&m, std::memory_order_relaxed);
+    m.shared_block.store(m.block.get(), std::memory_order_release);  // It is initialised.
 }
 
 void unbind_from_thread(machine& m) noexcept {
@@ -69,6 +73,7 @@ void* thread_main(void* argument) {
     set_timer_slack(1);
     const alternate_stack signal_stack;
     bind_to_thread(m);
+    hold(m, *m.p);
     run_machine(m);
     unbind_from_thread(m);
     return nullptr;
@@ -102,8 +107,9 @@ void start_machine(processor& p) noexcept {
 void adopt_this_thread(machine& m) noexcept {
     enlist(m);
     bind_to_thread(m);
-    m.p = take_idle_processor(nullptr);
-    WEFT_CHECK(m.p.get() != nullptr);
+    processor* const p = take_idle_processor();
+    WEFT_CHECK(p != nullptr);
+    hold(m, *p);
 }
 
 void release_this_thread(machine& m) noexcept {
@@ -112,6 +118,7 @@ void release_this_thread(machine& m) noexcept {
     unbind_from_thread(m);
     if (m.pinned_to != machine::unpinned) sched.cpus.apply_to_this_thread();
     const std::lock_guard hold(sched.idle_lock);
+    if (m.p.get() != nullptr) let_go(m);
     sched.idle_machines.remove(m);
     for (machine** at = &sched.all_machines; *at != nullptr; at = &(*at)->all_link) {
         if (*at != &m) continue;
@@ -139,6 +146,7 @@ void run_machine(machine& m) noexcept {
         coroutine_extras* const extras =
             (c->traits & trait_locked) != 0 ? peek_extras(*c) : nullptr;
         if (extras != nullptr && extras->locked_to != &m) {
+            release_sticky(m);
             give_to_locked(m, *extras->locked_to.get(), *c);
             if (!sleep_machine(m)) return;
             continue;
@@ -146,6 +154,7 @@ void run_machine(machine& m) noexcept {
         run_coroutine(m, *c);
         if (m.locked.get() != nullptr) {
             // Its coroutine has parked, and no other may run here.
+            release_sticky(m);
             if (m.p.get() != nullptr) release_processor(m);
             if (!sleep_locked(m)) return;
         } else if (m.p.get() == nullptr) {

@@ -6,7 +6,9 @@
 
 #include <weft/detail/thread_block.hpp>
 
+#include "base/intrusive_list.hpp"
 #include "base/relaxed.hpp"
+#include "base/spin_lock.hpp"
 #include "context/context.hpp"
 #include "os/thread.hpp"
 #include "sched/coroutine.hpp"
@@ -48,6 +50,16 @@ struct machine {
     relaxed<coroutine*> locked{nullptr};
 
     relaxed<bool> spinning{false};
+
+    /// Coroutines that were preempted where they may hold something of this thread's, and go on here only. Under
+    /// `sticky_lock`, for the machine may stop responding; see preempt.hpp.
+    spin_lock sticky_lock;
+    intrusive_queue<coroutine, &coroutine::link> sticky;
+    std::atomic<unsigned> sticky_count{0};
+
+    // For the monitor; null and 0 until the thread runs.
+    std::atomic<thread_block*> shared_block{nullptr};
+    std::atomic<int> thread_id{0};
 
     unsigned pinned_to =
         unpinned;  // With options.pin: the processor whose CPU the thread is bound to.

@@ -3,6 +3,7 @@
 #include "base/assert.hpp"
 #include "sched/idle.hpp"
 #include "sched/pick.hpp"
+#include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 
@@ -16,6 +17,8 @@ coroutine& current_coroutine() noexcept {
 
 void prepare_park(coroutine& self) noexcept {
     WEFT_ASSERT(self.state.load(std::memory_order_relaxed) == co_state::running);
+    if ((self.traits & trait_sticky) != 0) [[unlikely]]
+        unstick(self);
     // Relaxed: the lock or the CAS that shows the waiter to others publishes it.
     self.state.store(co_state::parking, std::memory_order_relaxed);
 }
@@ -45,6 +48,23 @@ void ready(coroutine& c) noexcept {
     if (take_parked(c)) enqueue(c);
 }
 
+namespace {
+
+// To the inbox of the processor that it would like, if that is another than `here`. False: anywhere will do, also because
+// so many wait there already that a hint would only make it wait.
+[[gnu::noinline]] bool send_to_hinted(coroutine& c, const processor* here) noexcept {
+    const auto wanted = static_cast<unsigned>(c.affinity.get());
+    if (wanted >= sched.processor_count) return false;
+    processor& there = *sched.processors[wanted];
+    if (&there == here || there.incoming.length() >= run_queue::capacity) return false;
+    there.incoming.push(c);
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
+    wake_one(&there);
+    return true;
+}
+
+}  // namespace
+
 void ready_woken(coroutine& c) noexcept {
     if (!take_parked(c)) return;
     processor& p = *this_machine()->p;
@@ -52,8 +72,8 @@ void ready_woken(coroutine& c) noexcept {
         enqueue(c);
         return;
     }
+    // Nobody is woken for it: mostly it is done before a thread would be awake. look_around() asks for help otherwise.
     if (!p.cuts_in || !p.woken.push(c)) push_ring(p, c);
-    wake_for(p, true);
 }
 
 void enqueue(coroutine& c) noexcept {
@@ -65,20 +85,14 @@ void enqueue(coroutine& c) noexcept {
     processor* const p = m == nullptr ? nullptr : m->p.get();
     if (p == nullptr) [[unlikely]] {
         const foreign_visit visit;
+        if ((c.traits & trait_affinity) != 0 && send_to_hinted(c, nullptr)) return;
         sched.global.push(c);
         std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
         wake_one();
         return;
     }
-    if ((c.traits & trait_affinity) != 0) [[unlikely]] {
-        const auto wanted = static_cast<unsigned>(c.affinity.get());
-        if (wanted < sched.processor_count && wanted != p->index) {
-            sched.processors[wanted]->incoming.push(c);
-            std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
-            wake_one(sched.processors[wanted]);
-            return;
-        }
-    }
+    if ((c.traits & trait_affinity) != 0 && send_to_hinted(c, p)) [[unlikely]]
+        return;
     coroutine* const kicked = p->next.put(&c);
     if (kicked != nullptr) push_ring(*p, *kicked);
     wake_for(*p, kicked != nullptr);

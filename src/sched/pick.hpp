@@ -7,6 +7,7 @@
 #include "base/config.hpp"
 #include "sched/idle.hpp"
 #include "sched/machine.hpp"
+#include "sched/preempt.hpp"
 #include "sched/processor.hpp"
 #include "sched/scheduler.hpp"
 
@@ -75,6 +76,10 @@ inline void requeue(machine& m, coroutine& c) noexcept {
     processor* const p = m.p;
     if (p == nullptr || sched.sim.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
         requeue_elsewhere(c);
+        return;
+    }
+    if ((c.traits & (trait_cut | trait_sticky)) != 0) [[unlikely]] {
+        requeue_marked(m, *p, c);
         return;
     }
     push_ring(*p, c);

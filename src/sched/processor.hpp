@@ -14,6 +14,7 @@
 #include "sched/bias.hpp"
 #include "sched/coroutine.hpp"
 #include "sched/inbox.hpp"
+#include "sched/machine.hpp"
 #include "sched/next_slot.hpp"
 #include "sched/run_queue.hpp"
 #include "stack/reserved_stack.hpp"
@@ -24,13 +25,13 @@
 
 namespace weft::detail {
 
-struct machine;
-
 /// What a thief saw of a victim's `next`, and at which dispatch.
 struct glimpse {
     coroutine* next = nullptr;
     std::uint64_t tick = 0;
 };
+
+struct blocking_site;
 
 struct alignas(cache_line) processor {
     processor(unsigned number, bool shared, std::uint64_t seed) noexcept
@@ -70,7 +71,18 @@ struct alignas(cache_line) processor {
     std::atomic<std::int64_t> earliest_deadline{never};
     std::atomic<std::size_t> timer_count{0};
 
-    relaxed<bool> new_deadline{false};  // One earlier than any machine wakes for was added.
+    relaxed<bool> new_deadline{false};  // An earlier one was added; see keep_timers().
+
+    /// Who holds it; null while it is idle. Written with machine::p; the monitor reads it.
+    std::atomic<machine*> holder{nullptr};
+    /// Not 0: the holder is in a short blocking call, and whoever takes this back to 0 has the processor.
+    std::atomic<std::uint64_t> call{0};
+    relaxed<blocking_site*> call_site{nullptr};  // Of that call.
+
+    // Of a processor that was added for a thread that does not respond; see compensate.hpp.
+    relaxed<processor*> compensates{nullptr};
+    relaxed<std::uint64_t> stuck_tick{0};
+    std::atomic<bool> retiring{false};
 
     processor* idle_link = nullptr;  // Under the idle lock.
     bool idle = false;
@@ -88,7 +100,23 @@ struct alignas(cache_line) processor {
     counter steals;
     counter parks;
     counter preemptions;
+    counter cut_ins;
     counter handoffs;
+    counter retakes;
 };
+
+/// From here on `m` holds `p`, which nobody else does.
+inline void hold(machine& m, processor& p) noexcept {
+    m.p = &p;
+    p.holder.store(&m, std::memory_order_relaxed);
+}
+
+/// It no longer holds its processor.
+inline processor& let_go(machine& m) noexcept {
+    processor& p = *m.p;
+    p.holder.store(nullptr, std::memory_order_relaxed);
+    m.p = nullptr;
+    return p;
+}
 
 }  // namespace weft::detail

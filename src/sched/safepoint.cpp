@@ -4,6 +4,7 @@
 #include "sched/cancel.hpp"
 #include "sched/machine.hpp"
 #include "sched/park.hpp"
+#include "sched/preempt.hpp"
 #include "sched/processor.hpp"
 #include "sched/simulation.hpp"
 
@@ -15,11 +16,7 @@ namespace detail {
 void safepoint_slow() {
     coroutine* const self = this_coroutine();
     if (self == nullptr) return;
-    machine& m = *this_machine();
-    if (m.block->preempt.load(std::memory_order_relaxed) != 0) {
-        m.p->preemptions.add();
-        yield_current(*self);
-    }
+    preemption_point(*self);
     simulation_point();
     cancellation_point(*self);
 }
@@ -33,6 +30,8 @@ void yield() {
         return;
     }
     detail::cancellation_point(*self);
+    if ((self->traits & detail::trait_sticky) != 0) [[unlikely]]
+        detail::unstick(*self);
     detail::yield_current(*self);
 }
 

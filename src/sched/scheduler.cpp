@@ -7,8 +7,13 @@
 #include "context/sanitizer.hpp"
 #include "os/cpu_limit.hpp"
 #include "os/fence.hpp"
+#include "sched/blocking_threads.hpp"
+#include "sched/compensate.hpp"
 #include "sched/idle.hpp"
+#include "sched/monitor.hpp"
 #include "sched/park.hpp"
+#include "sched/stall.hpp"
+#include "sched/trim.hpp"
 
 #include <algorithm>
 #include <array>
@@ -23,6 +28,9 @@ namespace {
 
 // Ids are given out to processors in blocks, so that a spawn touches nothing shared.
 constexpr std::uint64_t id_block = 64;
+
+// Whatever the options say: a processor is some 10 KiB, and a thread more than that.
+constexpr unsigned compensation_max = 4096;
 
 std::uint64_t sum(counter processor::*which) noexcept {
     std::uint64_t total = 0;
@@ -121,6 +129,20 @@ std::uint64_t take_id() noexcept {
     return id;
 }
 
+processor& add_processor() {
+    const unsigned index = sched.slot_count.load(std::memory_order_relaxed);
+    WEFT_CHECK(index != sched.processor_slots_max);
+    const unrecorded unseen;  // Who comes to hold it finds it through its machine.
+    processor* const p = off_heap_new<processor>(index, sched.processor_count > 1 || index != 0,
+                                                 sched.env.steal_seed + 0x5eed + index);
+    p->seen = static_cast<glimpse*>(
+        off_heap_allocate(sched.processor_slots_max * sizeof(glimpse), alignof(glimpse)));
+    p->timers = sched.hooks.timers->create();
+    sched.processors[index] = p;
+    sched.slot_count.store(index + 1, std::memory_order_release);
+    return *p;
+}
+
 void start_scheduler(const options& opts, const environment& env, const scheduler_hooks& hooks,
                      unsigned processor_count, simulation* sim) {
     prepare_fences();
@@ -135,23 +157,16 @@ void start_scheduler(const options& opts, const environment& env, const schedule
                                             log2_ceil(std::max<std::size_t>(opts.max_stack, 1))));
     sched.stacks.configure(env.guard_canary);
     sched.processor_count = processor_count;
+    sched.processor_slots_max =
+        processor_count + (sim == nullptr ? std::min(opts.max_compensation, compensation_max) : 0);
     sched.processors = static_cast<processor**>(
-        off_heap_allocate(processor_count * sizeof(processor*), alignof(processor*)));
-    for (unsigned i = 0; i != processor_count; ++i) {
-        processor* const p =
-            off_heap_new<processor>(i, processor_count > 1, env.steal_seed + 0x5eed + i);
-        p->seen = static_cast<glimpse*>(
-            off_heap_allocate(processor_count * sizeof(glimpse), alignof(glimpse)));
-        p->timers = hooks.timers->create();
-        sched.processors[i] = p;
-    }
-    sched.watch_interval.store(0);
+        off_heap_allocate(sched.processor_slots_max * sizeof(processor*), alignof(processor*)));
+    for (unsigned i = 0; i != processor_count; ++i) add_processor();
     sched.wakes_at.store(never);
-    sched.watching.store(false);
     sched.suspicion_at = 0;
     sched.keeper = nullptr;
     sched.spinning.store(0);
-    sched.blocked_machines.store(0);
+    sched.blocking_calls.store(0);
     sched.stopping.store(false);
     sched.draining.store(false);
     sched.drain_waits.store(false);
@@ -166,15 +181,21 @@ void start_scheduler(const options& opts, const environment& env, const schedule
         sched.idle_processors.push(p);
     }
     sched.idle_count.store(processor_count);
+    sched.active_count.store(processor_count);
 }
 
 void admit_foreign_threads() noexcept { sched.up.store(true, std::memory_order_seq_cst); }
 
-void request_stop_scheduler() noexcept { wake_all_to_stop(); }
+void request_stop_scheduler() noexcept {
+    stop_monitor();  // It looks at machines, and at thread-local storage of theirs.
+    wake_all_to_stop();
+}
 
 void stop_scheduler() noexcept {
     sched.up.store(false, std::memory_order_seq_cst);
     while (sched.foreign_users.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
+    stop_monitor();  // Again: a foreign thread may have come in before it was refused.
+    stop_blocking_threads();
 
     // A machine that is leaving may just have started another: until none is left. All are joined before the
     // first is deleted, for they may still be waking each other.
@@ -206,7 +227,12 @@ void stop_scheduler() noexcept {
     off_heap_free(sched.processors);
     sched.processors = nullptr;
     sched.processor_count = 0;
+    sched.slot_count.store(0);
+    sched.active_count.store(0);
     sched.sim.store(nullptr);
+    reset_compensation();
+    reset_stalls();
+    reset_trim();
     sched.global.release();
     sched.stacks.release(&delete_tsan_fiber);
     sched.coroutines.release();

@@ -44,8 +44,10 @@ struct scheduler_hooks {
 
 struct scheduler {
     // Set by start() and constant while a runtime is up. ----------------------------------------------
-    processor** processors = nullptr;
-    unsigned processor_count = 0;
+    processor** processors = nullptr;  // Room for `processor_slots_max`.
+    unsigned processor_count = 0;      // As configured.
+    unsigned processor_slots_max =
+        0;  // And those that may be added for threads that stop responding.
     options opts;
     environment env;
     scheduler_hooks hooks;
@@ -55,8 +57,16 @@ struct scheduler {
     relaxed<bool> detects_deadlock{false};  // Under run(): there may be no foreign threads.
     relaxed<std::int64_t> suspicion_at{0};  // Until then a standstill is not looked into again.
 
+    /// Every processor there has been so far; none goes away while a runtime is up. Those that were added for a while
+    /// (compensate.hpp) are among them also when they are out of use.
+    std::atomic<unsigned> slot_count{0};
+
     [[nodiscard]] std::span<processor* const> all_processors() const noexcept {
-        return {processors, processor_count};
+        return {processors, slot_count.load(std::memory_order_acquire)};
+    }
+    /// Whether nobody could steal, or be woken to help.
+    [[nodiscard]] bool has_one_processor() const noexcept {
+        return slot_count.load(std::memory_order_relaxed) == 1;
     }
 
     // Life cycle. --------------------------------------------------------------------------------------
@@ -82,12 +92,13 @@ struct scheduler {
     intrusive_stack<machine, &machine::idle_link> idle_machines;        // Under idle_lock.
     machine* all_machines = nullptr;                                    // Under idle_lock.
     machine* keeper = nullptr;                                          // Under idle_lock.
-    std::atomic<std::int64_t> watch_interval{0};
-    std::int64_t last_timer_wake = 0;  // Under idle_lock.
+    std::int64_t last_timer_wake = 0;                                   // Under idle_lock.
     std::atomic<unsigned> machine_count{0};
-    std::atomic<unsigned> blocked_machines{0};  // Inside blocking().
+    std::atomic<unsigned> helper_threads{0};  // Threads of ours that are no machines.
+    std::atomic<unsigned> blocking_calls{0};  // Under way, on threads without a processor.
+    /// How many processors are in use, idle ones included. Changed under idle_lock.
+    std::atomic<unsigned> active_count{0};
     alignas(cache_line) std::atomic<unsigned> idle_count{0};
-    std::atomic<bool> watching{false};
     std::atomic<std::int64_t> wakes_at{never};
     alignas(cache_line) std::atomic<unsigned> spinning{0};
 
@@ -136,6 +147,8 @@ void note_finished() noexcept;
 
 void start_scheduler(const options& opts, const environment& env, const scheduler_hooks& hooks,
                      unsigned processor_count, simulation* sim);
+/// One more processor, in use by nobody. Start, and then the monitor only. Throws std::bad_alloc.
+processor& add_processor();
 /// From here on foreign threads may spawn, and wake machines for it: behind adopt_this_thread(), for who runs main
 /// must find a processor.
 void admit_foreign_threads() noexcept;

@@ -19,8 +19,8 @@ const char* name_of(wait_kind kind) noexcept {
         return "scope::join";
     case wait_kind::scope_place:
         return "a place in a scope";
-    case wait_kind::blocking_place:
-        return "a place for a blocking call";
+    case wait_kind::blocking_call:
+        return "a blocking call";
     case wait_kind::shutdown:
         return "the end of the others";
     }

@@ -40,7 +40,7 @@ enum class wait_kind : std::uint8_t {
     join,
     scope_join,
     scope_place,
-    blocking_place,
+    blocking_call,
     shutdown,
 };
 
@@ -103,6 +103,11 @@ public:
         return t.who->word_.compare_exchange_strong(expected, fired,
                                                     std::memory_order_acq_rel,  // wake
                                                     std::memory_order_relaxed);
+    }
+
+    /// The number of the last wait. Any thread.
+    [[nodiscard]] std::uint64_t epoch() const noexcept {
+        return word_.load(std::memory_order_relaxed) >> epoch_shift;
     }
 
     /// What the last wait was for. Any thread.

@@ -81,6 +81,10 @@ stack_ref stack_store::take(unsigned log2_size) noexcept {
             slot = a.free;
             a.free = a.next.get()[slot] & ~unguarded_bit;
             --a.free_count;
+            a.free_least = std::min(a.free_least, a.free_count);
+        } else if (a.cold != no_slot) {
+            slot = a.cold;
+            a.cold = a.next.get()[slot] & ~unguarded_bit;
         } else if (a.fresh != a.count) {
             slot = a.fresh++;
             fresh = true;
@@ -112,9 +116,54 @@ void stack_store::give(stack_ref stack) noexcept {
     if (discard) discard_pages(stack.base(), stack.size());
 
     const std::lock_guard hold(lock_);
-    a.next.get()[slot] = (a.next.get()[slot] & unguarded_bit) | a.free;
-    a.free = slot;
-    ++a.free_count;
+    std::uint32_t& list = discard ? a.cold : a.free;
+    a.next.get()[slot] = (a.next.get()[slot] & unguarded_bit) | list;
+    list = slot;
+    if (!discard) ++a.free_count;
+}
+
+std::uint32_t stack_store::note(stack_ref stack) const noexcept {
+    const arena& a = arenas_[stack.log2_size() - log2_min];
+    return a.next[slot_of(a, stack)] & ~unguarded_bit;
+}
+
+void stack_store::set_note(stack_ref stack, std::uint32_t note) noexcept {
+    arena& a = arena_of(stack.log2_size());
+    relaxed<std::uint32_t>& word = a.next.get()[slot_of(a, stack)];
+    word = (word & unguarded_bit) | note;
+}
+
+std::size_t stack_store::cool() noexcept {
+    constexpr std::size_t at_once = 4096;
+    std::size_t cooled = 0;
+    for (unsigned log2_size = log2_min; log2_size <= log2_max; ++log2_size) {
+        arena& a = arena_of(log2_size);
+        std::size_t idle = 0;
+        {
+            const std::lock_guard hold(lock_);
+            idle = std::min(a.free_least, at_once);
+            a.free_least = a.free_count - idle;
+        }
+        for (; idle != 0; --idle) {
+            std::uint32_t slot = no_slot;
+            {
+                const std::lock_guard hold(lock_);
+                if (a.free == no_slot) break;
+                slot = a.free;
+                a.free = a.next.get()[slot] & ~unguarded_bit;
+                --a.free_count;
+            }
+            const std::size_t size = std::size_t{1} << log2_size;
+            discard_pages(reinterpret_cast<void*>(a.base.load(std::memory_order_relaxed) +
+                                                  (std::size_t{slot} << log2_size)),
+                          size);
+            cooled += size;
+            const std::lock_guard hold(lock_);
+            a.next.get()[slot] = (a.next.get()[slot] & unguarded_bit) | a.cold;
+            a.cold = slot;
+        }
+    }
+    return cooled;
 }
 
 bool stack_store::guarded(stack_ref stack) const noexcept {
@@ -166,8 +215,8 @@ void stack_store::release(void (*drop_tag)(void*) noexcept) noexcept {
         release_pages(reinterpret_cast<void*>(base - slot), (a.count + 1) * slot);
         a.next = nullptr;
         a.tags = nullptr;
-        a.count = a.fresh = a.free_count = 0;
-        a.free = no_slot;
+        a.count = a.fresh = a.free_count = a.free_least = 0;
+        a.free = a.cold = no_slot;
     }
     in_use_.store(0, std::memory_order_relaxed);  // Some of it lay in caches, and was never given.
 }

@@ -85,6 +85,16 @@ public:
     /// A word that stays with the slot: the sanitizer's fiber. ThreadSanitizer builds only.
     [[nodiscard]] relaxed<void*>& tag_of(stack_ref stack) noexcept;
 
+    /// A number below `note_limit` that whoever claims the coroutine on the stack may leave with the slot; it is gone, and
+    /// something else is there, once the stack has been given back.
+    [[nodiscard]] std::uint32_t note(stack_ref stack) const noexcept;
+    void set_note(stack_ref stack, std::uint32_t note) noexcept;
+    static constexpr std::uint32_t note_limit = 0x80000000;
+
+    /// Gives back the pages of stacks that have lain free since the last call, of some thousands at most. Returns how
+    /// many bytes of address space that were.
+    std::size_t cool() noexcept;
+
     /// Gives all address space back, and each tag to `drop_tag`. No stack is in use.
     void release(void (*drop_tag)(void*) noexcept) noexcept;
 
@@ -103,8 +113,10 @@ private:
         relaxed<relaxed<std::uint32_t>*> next{
             nullptr};  // Free list through slot numbers (the slots stay untouched), and
                        // unguarded_bit, which stays with the slot.
-        std::uint32_t free = no_slot;
+        std::uint32_t free = no_slot;  // Free, and may have pages;
         std::size_t free_count = 0;
+        std::size_t free_least = 0;      // the fewest there were since the last cool();
+        std::uint32_t cold = no_slot;    // free, and without pages.
         relaxed<void*>* tags = nullptr;  // ThreadSanitizer builds only.
     };
 

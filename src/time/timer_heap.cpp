@@ -37,10 +37,8 @@ void timer_heap::add(processor& p, std::int64_t when, const timer_event& event) 
     p.timer_count.store(entries_.size(), std::memory_order_relaxed);
     if (when < p.earliest_deadline.load(std::memory_order_relaxed)) {
         p.earliest_deadline.store(when, std::memory_order_relaxed);
-        if (sched.processor_count > 1) {
-            p.new_deadline = true;
-            p.look_at = 0;
-        }
+        p.new_deadline = true;
+        p.look_at = 0;
     }
 }
 

@@ -180,6 +180,7 @@ TEST_P(Blocking, OneAtATimeInTheOrderOfTheirCalls) {
             std::atomic<int> now{0};
             std::vector<int> order;  // Written by one at a time, if all is well.
             scope s;
+            const auto parks_before = stats().parks;
             s.go([&] {
                 blocking([&] {
                     ++now;
@@ -188,7 +189,7 @@ TEST_P(Blocking, OneAtATimeInTheOrderOfTheirCalls) {
                     --now;
                 });
             });
-            wait_until([&] { return inside.load(); });
+            wait_until([&] { return inside && stats().parks != parks_before; });
             for (int i = 0; i != 10; ++i) {
                 const auto parks = stats().parks;
                 s.go([&, i] {

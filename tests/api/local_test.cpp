@@ -167,9 +167,10 @@ TEST_P(Local, IsTheThreadsOwnOutsideOfCoroutines) {
         EXPECT_EQ(*mine, 2);
     }).join();
     run([] {
+        const thread_lock stay;  // On the thread that called run().
         EXPECT_EQ(*mine, 0);
         mine.set(3);
-        blocking([] { EXPECT_EQ(*mine, 1); });  // Still on the thread that called run().
+        blocking([] { EXPECT_EQ(*mine, 1); });
         EXPECT_EQ(*mine, 3);
     });
     EXPECT_EQ(*mine, 1);

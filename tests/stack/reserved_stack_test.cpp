@@ -135,11 +135,38 @@ TEST_F(StackStore, FreeStacksBeyondTheLimitGiveTheirPagesBack) {
         word_at_top(all.back()) = i + 1;
     }
     for (const stack_ref s : all) store.give(s);
-    for (std::size_t i = all.size(); i != 0; --i) {
-        const stack_ref s = take(log2_small);
-        ASSERT_EQ(s, all[i - 1]);
-        ASSERT_EQ(word_at_top(s), i > free_resident_max ? 0 : i) << "stack " << i;
+    // Those that still have theirs come first.
+    for (std::size_t i = 0; i != free_resident_max; ++i) {
+        ASSERT_NE(word_at_top(take(log2_small)), 0u) << "stack " << i;
     }
+    for (std::size_t i = 0; i != beyond; ++i) ASSERT_EQ(word_at_top(take(log2_small)), 0u);
+}
+
+TEST_F(StackStore, StacksThatLieFreeForLongGiveTheirPagesBack) {
+    std::vector<stack_ref> all;
+    for (int i = 0; i != 3; ++i) {
+        all.push_back(take(log2_small));
+        word_at_top(all.back()) = 1;
+    }
+    for (const stack_ref s : all) store.give(s);
+    EXPECT_EQ(store.cool(), 0u) << "they have just been used";
+    const stack_ref used = take(log2_small);
+    EXPECT_EQ(word_at_top(used), 1u);
+    store.give(used);
+    EXPECT_EQ(store.cool(), 2 * used.size()) << "at most one was in use meanwhile";
+    std::size_t with_pages = 0;
+    for (int i = 0; i != 3; ++i) with_pages += word_at_top(take(log2_small));
+    EXPECT_EQ(with_pages, 1u);
+}
+
+TEST_F(StackStore, ANoteStaysWithAStackInUse) {
+    const stack_ref s = take();
+    const bool guarded = store.guarded(s);
+    store.set_note(s, stack_store::note_limit - 1);
+    EXPECT_EQ(store.note(s), stack_store::note_limit - 1);
+    EXPECT_EQ(store.guarded(s), guarded);
+    store.give(s);
+    EXPECT_EQ(take(), s);
 }
 
 TEST_F(StackStore, ALargeStackGivesItsPagesBackAtOnce) {

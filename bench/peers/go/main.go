@@ -1,6 +1,6 @@
 // The workloads of bench/README.md on Go. GOMAXPROCS sets the number of processors.
 //
-//	go_workloads s1 | s2 | s4 | s6 [coroutines] | s7 [coroutines]
+//	go_workloads s1 | s2 | s4 | s6 [coroutines] | s7 [coroutines] | s12
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -123,6 +124,49 @@ func sleepers(coroutines int) {
 	reportLateness(late)
 }
 
+// S12: how late does a sleeper wake beside four goroutines that compute, and what is left to them?
+func wakeUp() {
+	compute := func(d time.Duration, beside func(until time.Time)) float64 {
+		var stop atomic.Bool
+		var steps atomic.Uint64
+		var all sync.WaitGroup
+		for i := 0; i < 4; i++ {
+			all.Add(1)
+			go func() {
+				var mine, x uint64 = 0, 1
+				for !stop.Load() {
+					for k := 0; k < 100; k++ {
+						x = x*6364136223846793005 + 1442695040888963407
+					}
+					mine += 1 | x>>63&^x
+				}
+				steps.Add(mine)
+				all.Done()
+			}()
+		}
+		until := time.Now().Add(d)
+		beside(until)
+		for time.Now().Before(until) {
+			time.Sleep(time.Until(until))
+		}
+		stop.Store(true)
+		all.Wait()
+		return float64(steps.Load())
+	}
+	alone := compute(time.Second, func(time.Time) {})
+	var late []time.Duration
+	beside := compute(3*time.Second, func(until time.Time) {
+		for time.Now().Before(until) {
+			asleep := time.Now()
+			time.Sleep(time.Millisecond)
+			late = append(late, time.Since(asleep)-time.Millisecond)
+		}
+	})
+	result("wakeups", float64(len(late)), "n")
+	reportLateness(late)
+	result("hogs_keep", 100*beside/(3*alone), "%")
+}
+
 func argument(otherwise int) int {
 	if len(os.Args) < 3 {
 		return otherwise
@@ -151,8 +195,10 @@ func main() {
 		parked(argument(1_000_000))
 	case "s7":
 		sleepers(argument(10_000))
+	case "s12":
+		wakeUp()
 	default:
-		fmt.Fprintln(os.Stderr, "usage: go_workloads s1 | s2 | s4 | s6 [coroutines] | s7 [coroutines]")
+		fmt.Fprintln(os.Stderr, "usage: go_workloads s1 | s2 | s4 | s6 [coroutines] | s7 [coroutines] | s12")
 		os.Exit(2)
 	}
 }

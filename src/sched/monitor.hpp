@@ -1,0 +1,36 @@
+// The thread that watches: it has no processor, and sees to what those that have one can't see themselves.
+//
+//   a coroutine runs too long               asks it to yield (preempt.hpp)
+//   a timer is due and every one is busy    asks the one that has run longest to make room
+//   a thread does not respond               adds a processor for a while (compensate.hpp)
+//   a short blocking call is not short      takes the processor back from it (blocking.cpp)
+//   a `next` waits while others idle        wakes a machine to take it
+//   a stack is not needed so deep           gives its pages back (trim.hpp)
+//
+// How often it looks: 50 us after something that it had to see to, and ever more rarely up to half a millisecond
+// while a processor is busy and another idle, to 10 ms otherwise; at the very moment at which something it knows of is
+// due. When everything has been idle for a second it sleeps until a processor is taken into use. It is
+// started with the first spawn, so that a program without coroutines has no such thread.
+//
+// What it reads of processors and machines is a snapshot, out of date at once: it decides what to *ask for*, and every
+// request is harmless when it comes too late. What it changes (a processor taken back, added, taken out of use)
+// it changes under idle_lock or by a CAS.
+#pragma once
+
+#include <cstdint>
+
+namespace weft::detail {
+
+/// Starts the thread if there is none yet. Any thread that may spawn; not while simulating.
+void ensure_monitor() noexcept;
+/// Ends it. No coroutine is left, and no foreign thread may spawn.
+void stop_monitor() noexcept;
+/// Whether there is one, as there is for good once something was spawned.
+[[nodiscard]] bool monitor_runs() noexcept;
+
+/// A processor is being taken into use. Under idle_lock.
+void rouse_monitor_locked() noexcept;
+/// A timer was added, and no processor is idle that could keep it.
+void tell_monitor_of(std::int64_t deadline) noexcept;
+
+}  // namespace weft::detail

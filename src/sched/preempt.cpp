@@ -1,0 +1,101 @@
+#include "sched/preempt.hpp"
+
+#include "base/assert.hpp"
+#include "base/tsan.hpp"
+#include "sched/park.hpp"
+#include "sched/pick.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/switch.hpp"
+
+#include <mutex>
+
+namespace weft::detail {
+namespace {
+
+void mark(coroutine& c, co_traits trait) noexcept {
+    c.traits = static_cast<std::uint8_t>(c.traits | trait);
+}
+void unmark(coroutine& c, co_traits trait) noexcept {
+    c.traits = static_cast<std::uint8_t>(c.traits & ~static_cast<unsigned>(trait));
+}
+
+}  // namespace
+
+void request_preemption(machine& m, preempt_request what) noexcept {
+    // A machine whose thread has not begun yet has none.
+    if (thread_block* const block = m.shared_block.load(std::memory_order_acquire)) {
+        block->preempt.store(what, std::memory_order_relaxed);
+    }
+}
+
+void preemption_point_slow(coroutine& self) noexcept {
+    machine& m = *this_machine();
+    const std::uint32_t request = m.block->preempt.load(std::memory_order_relaxed);
+    if (request == preempt_none || self.no_preempt_depth != 0) [[likely]]
+        return;
+    processor& p = *m.p;
+    p.look_at = 0;  // What it is to make room for may still be a timer.
+    if (request == preempt_cut) {
+        p.cut_ins.add();
+        mark(self, trait_cut);
+    } else {
+        p.preemptions.add();
+    }
+    yield_current(self);
+    unmark(self, trait_cut);
+}
+
+void preempt_implicitly(coroutine& self) noexcept {
+    machine& m = *this_machine();
+    m.p->preemptions.add();
+    mark(self, trait_sticky);
+    self.state.store(co_state::parking_ready, std::memory_order_relaxed);
+    switch_to_scheduler(m, self);
+}
+
+void unstick(coroutine& self) noexcept { unmark(self, trait_sticky); }
+
+void requeue_marked(machine& m, processor& p, coroutine& c) noexcept {
+    if ((c.traits & trait_sticky) != 0) {
+        take_over(&c);
+        const std::lock_guard hold(m.sticky_lock);
+        m.sticky.push(c);
+        m.sticky_count.fetch_add(1, std::memory_order_relaxed);
+        return;
+    }
+    coroutine* const kicked = p.next.put(&c);
+    if (kicked == nullptr) return;
+    push_ring(p, *kicked);
+    wake_for(p, true);
+}
+
+coroutine* take_sticky(machine& m) noexcept {
+    if (m.sticky_count.load(std::memory_order_relaxed) == 0) return nullptr;
+    const std::lock_guard hold(m.sticky_lock);
+    coroutine* const c = m.sticky.pop();
+    if (c == nullptr) return nullptr;
+    hand_over(c);  // To whoever writes the link next.
+    m.sticky_count.fetch_sub(1, std::memory_order_relaxed);
+    return c;
+}
+
+void release_sticky(machine& m) noexcept {
+    while (coroutine* const c = take_sticky(m)) {
+        unmark(*c, trait_sticky);
+        sched.global.push(*c);
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
+        wake_one();
+    }
+}
+
+std::size_t break_stickiness(machine& from, processor& to) noexcept {
+    std::size_t broken = 0;
+    while (coroutine* const c = take_sticky(from)) {
+        unmark(*c, trait_sticky);
+        push_ring(to, *c);
+        ++broken;
+    }
+    return broken;
+}
+
+}  // namespace weft::detail

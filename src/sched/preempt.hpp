@@ -1,0 +1,51 @@
+// Asking a running coroutine to yield, and where it goes when it does.
+//
+// The monitor leaves a request in the thread block of the machine; every runtime operation and checkpoint() polls
+// it. Two kinds:
+//   slice   it has run for options.preempt_after: it goes to the end of the ring
+//   cut     something that a timer has just woken is to run first: it goes to `next`, and on from there
+//
+// A coroutine that is preempted at a point it did not choose (an implicit preemption: split stacks, in the prologue of
+// a function) may hold what belongs to its thread: a lock of a library, an address of a thread_local. So it is
+// *sticky* until it parks or yields by itself: it goes to a list of its machine, never to a ring, and only that
+// machine takes it from there, every other dispatch. Who blocks the thread then would keep it from running, so
+// blocking() leaves a machine with sticky coroutines to them. Stickiness is broken only when the machine has stopped
+// responding (compensate.hpp), and counted.
+#pragma once
+
+#include "sched/coroutine.hpp"
+
+#include <cstdint>
+
+namespace weft::detail {
+
+struct machine;
+struct processor;
+
+enum preempt_request : std::uint32_t { preempt_none = 0, preempt_slice = 1, preempt_cut = 2 };
+
+/// Leaves a request with whatever runs on `m`. The monitor; a request that comes too late is dropped by the scheduler.
+void request_preemption(machine& m, preempt_request what) noexcept;
+
+/// Yields if it was asked to. In a coroutine; no cancellation point.
+void preemption_point_slow(coroutine& self) noexcept;
+inline void preemption_point(coroutine& self) noexcept {
+    if (this_thread_block()->preempt.load(std::memory_order_relaxed) != preempt_none) [[unlikely]]
+        preemption_point_slow(self);
+}
+
+/// Yields as an implicit preemption does. The coroutine is sticky from then on, until unstick().
+void preempt_implicitly(coroutine& self) noexcept;
+/// It parks or yields of its own will, so it may go on anywhere.
+void unstick(coroutine& self) noexcept;
+
+/// Queues a coroutine that has just left `m` and is marked (trait_sticky, trait_cut).
+void requeue_marked(machine& m, processor& p, coroutine& c) noexcept;
+/// The oldest of `m`'s sticky coroutines; null.
+[[nodiscard]] coroutine* take_sticky(machine& m) noexcept;
+/// Moves those of `from` to `to`'s ring, oldest first. `to` is the caller's; returns how many.
+std::size_t break_stickiness(machine& from, processor& to) noexcept;
+/// `m` is about to sleep without a processor, or to run one coroutine only: its sticky ones go to the global queue.
+void release_sticky(machine& m) noexcept;
+
+}  // namespace weft::detail

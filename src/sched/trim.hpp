@@ -1,0 +1,24 @@
+// Giving back the pages of stacks that are not needed so deep.
+//
+// A coroutine that has called deep and then waits for long keeps the pages it has touched. So the monitor goes
+// through the descriptors, a part of them at a time: one that is found parked in the same place twice, a look apart, is
+// claimed, and what lies below its frames is given back to the kernel. It costs the coroutine a page fault for each
+// page that it comes to need again. One that runs meanwhile has lost nothing: the claim fails, or it waits in no
+// queue's way until it is released (claim.hpp).
+//
+// Where it was parked when it was last looked at is noted with its stack slot, as a hash of context and epoch.
+#pragma once
+
+#include <cstdint>
+
+namespace weft::detail {
+
+/// Goes on with the descriptors for about a millisecond. Returns when it has something to do again, if nothing else
+/// happens: `never` when a whole round has found nothing. The monitor only.
+[[nodiscard]] std::int64_t trim_stacks();
+
+/// Bytes given back so far, of parked stacks and of unused ones.
+[[nodiscard]] std::uint64_t trimmed_bytes() noexcept;
+void reset_trim() noexcept;
+
+}  // namespace weft::detail
