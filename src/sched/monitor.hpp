@@ -9,8 +9,9 @@
 //
 // How often it looks: 50 us after something that it had to see to, and ever more rarely up to half a millisecond
 // while a processor is busy and another idle, to 10 ms otherwise; at the very moment at which something it knows of is
-// due. When everything has been idle for a second it sleeps until a processor is taken into use. It is
-// started with the first spawn, so that a program without coroutines has no such thread.
+// due. When everything has been idle for a tenth of a second it sleeps until a processor is taken into use, or until
+// the next round of trimming. It is started with the first spawn, so that a program without coroutines has no such
+// thread.
 //
 // What it reads of processors and machines is a snapshot, out of date at once: it decides what to *ask for*, and every
 // request is harmless when it comes too late. What it changes (a processor taken back, added, taken out of use)
