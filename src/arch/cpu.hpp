@@ -1,6 +1,8 @@
 // What the code above needs to know of the CPU.
 #pragma once
 
+#include <atomic>
+
 namespace weft::detail {
 
 /// In a loop that waits for another core.
@@ -9,6 +11,15 @@ inline void cpu_pause() noexcept {
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     asm volatile("isb");
+#endif
+}
+
+/// A full fence where an atomic read-modify-write, of whatever order, came just before. On x86 that has been one.
+inline void fence_behind_rmw() noexcept {
+#if defined(__x86_64__)
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+#else
+    std::atomic_thread_fence(std::memory_order_seq_cst);
 #endif
 }
 

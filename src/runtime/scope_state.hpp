@@ -8,8 +8,8 @@
 #include <weft/scope.hpp>
 
 #include "base/intrusive_list.hpp"
-#include "base/spin_lock.hpp"
 #include "sched/sleeper.hpp"
+#include <weft/detail/spin_lock.hpp>
 
 #include <cstddef>
 #include <exception>

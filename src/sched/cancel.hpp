@@ -6,11 +6,11 @@
 // Edge *cancel*, between a sleeper and whoever cancels it:
 //
 //       sleeper                                    request_cancel
-//   1   word = cancellable, by exchange        1   attention |= cancel, by fetch_or
-//   2   read attention                         2   read the sleeper's word; if cancellable, fire it
+//   1   word = cancellable                     1   attention |= cancel, by fetch_or
+//   2   fence, that of the object's lock           (a fence too)
+//   3   read attention                         2   read the sleeper's word; if cancellable, fire it
 //
-// Both first steps are seq_cst read-modify-writes, so at least one side sees the other: no wait that may be
-// cancelled sleeps on. If both do, the ticket lets one of them through.
+// By the fences at least one side sees the other: no wait that may be cancelled sleeps on. If both do, the ticket lets one of them through.
 //   Tested by   tests/sched/cancel_stress.cpp.
 #pragma once
 

@@ -1,8 +1,8 @@
 // What only some coroutines need: name, locals, stop token, deadline, exception. Taken on demand.
 #pragma once
 
-#include "base/spin_lock.hpp"
 #include "sched/coroutine.hpp"
+#include <weft/detail/spin_lock.hpp>
 
 #include <array>
 #include <atomic>

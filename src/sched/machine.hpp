@@ -8,11 +8,11 @@
 
 #include "base/intrusive_list.hpp"
 #include "base/relaxed.hpp"
-#include "base/spin_lock.hpp"
 #include "context/context.hpp"
 #include "os/thread.hpp"
 #include "sched/coroutine.hpp"
 #include "stack/reserved_stack.hpp"
+#include <weft/detail/spin_lock.hpp>
 
 #include <atomic>
 #include <cstddef>

@@ -23,6 +23,28 @@ const char* name_of(wait_kind kind) noexcept {
         return "a blocking call";
     case wait_kind::shutdown:
         return "the end of the others";
+    case wait_kind::chan_send:
+        return "chan send";
+    case wait_kind::chan_recv:
+        return "chan receive";
+    case wait_kind::select:
+        return "select";
+    case wait_kind::mutex:
+        return "mutex";
+    case wait_kind::shared_mutex:
+        return "shared_mutex";
+    case wait_kind::condition:
+        return "condition_variable";
+    case wait_kind::semaphore:
+        return "semaphore";
+    case wait_kind::latch:
+        return "latch";
+    case wait_kind::barrier:
+        return "barrier";
+    case wait_kind::wait_group:
+        return "wait_group";
+    case wait_kind::once:
+        return "call_once";
     }
     return "something of the program's own";
 }
@@ -35,6 +57,14 @@ bool fire(ticket t, wake_reason why) noexcept {
         ready(*static_cast<coroutine*>(t.who));
     }
     return true;
+}
+
+void wake_claimed(ticket t) noexcept {
+    if (sleeper::is_thread(t)) {
+        thread_sleeper::hand_over(t);
+    } else {
+        ready(*static_cast<coroutine*>(t.who));
+    }
 }
 
 }  // namespace weft::detail

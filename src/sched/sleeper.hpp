@@ -30,7 +30,8 @@ enum class wake_reason : std::uint8_t {
     signalled = 3,    // What was waited for has happened.
     timeout = 4,
     cancelled = 5,
-    deadlock = 6,  // Nothing could ever have ended the wait.
+    deadlock = 6,      // Nothing could ever have ended the wait.
+    handing_over = 7,  // A thread's: claimed, and what was waited for is being put in place.
 };
 
 /// What is waited for: for reports. At most 32.
@@ -42,7 +43,19 @@ enum class wait_kind : std::uint8_t {
     scope_place,
     blocking_call,
     shutdown,
+    chan_send,
+    chan_recv,
+    select,
+    mutex,
+    shared_mutex,
+    condition,
+    semaphore,
+    latch,
+    barrier,
+    wait_group,
+    once,
 };
+inline constexpr wait_kind last_wait_kind = wait_kind::once;
 
 [[nodiscard]] const char* name_of(wait_kind kind) noexcept;
 
@@ -59,7 +72,8 @@ public:
     sleeper(const sleeper&) = delete;
     sleeper& operator=(const sleeper&) = delete;
 
-    /// Starts a wait. The sleeper only. An exchange, for edge *cancel* needs a full fence behind it.
+    /// Starts a wait. The sleeper only. Release: who sees the word sees the coroutine parking. Edge *cancel* needs a
+    /// full fence behind it: see waiting.
     ticket begin_wait(bool cancellable, bool may_throw, wait_kind kind) noexcept {
         const std::uint64_t last = word_.load(std::memory_order_relaxed);
         const auto state = cancellable ? wake_reason::cancellable : wake_reason::waiting;
@@ -67,7 +81,7 @@ public:
             (((last >> epoch_shift) + 1) << epoch_shift) | (last & thread_bit) |
             (static_cast<std::uint64_t>(kind) << kind_shift) | (may_throw ? may_throw_bit : 0) |
             static_cast<std::uint64_t>(state);
-        word_.exchange(word, std::memory_order_seq_cst);
+        word_.store(word, std::memory_order_release);
         return {this, word};
     }
 
@@ -105,9 +119,23 @@ public:
                                                     std::memory_order_relaxed);
     }
 
+    /// Ends the wait for whoever is about to hand something over, and calls wake_claimed() behind that: until then
+    /// the sleeper sleeps on. A thread, which may wake up at any time, is told by a state of its own.
+    [[nodiscard]] static bool claim_to_hand_over(const ticket& t) noexcept {
+        return claim(t, is_thread(t) ? wake_reason::handing_over : wake_reason::signalled);
+    }
+
     /// The number of the last wait. Any thread.
     [[nodiscard]] std::uint64_t epoch() const noexcept {
         return word_.load(std::memory_order_relaxed) >> epoch_shift;
+    }
+
+    /// The same while it lasts, else 0. Any thread.
+    [[nodiscard]] std::uint64_t waiting_epoch() const noexcept {
+        const std::uint64_t word = word_.load(std::memory_order_acquire);
+        const wake_reason state = state_of(word);
+        const bool waits = state == wake_reason::cancellable || state == wake_reason::waiting;
+        return waits ? word >> epoch_shift : 0;
     }
 
     /// What the last wait was for. Any thread.
@@ -138,5 +166,8 @@ protected:
 /// Ends the wait that `t` names and wakes its sleeper. False when it has ended already. Any thread. By value:
 /// once the wait has ended the waiter that held the ticket may be gone.
 bool fire(ticket t, wake_reason why) noexcept;
+
+/// Wakes who was claimed to hand something over; once. By value, likewise.
+void wake_claimed(ticket t) noexcept;
 
 }  // namespace weft::detail

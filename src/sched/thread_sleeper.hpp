@@ -16,6 +16,9 @@ public:
 
     /// Only the address of `who` is used: it may be gone, once its wait has ended.
     static void wake(sleeper& who) noexcept;
+
+    /// Of a wait that was claimed to hand something over, once that is done.
+    static void hand_over(const ticket& t) noexcept;
 };
 
 /// The calling thread's.

@@ -1,6 +1,8 @@
 #include "sched/wait.hpp"
 
+#include "arch/cpu.hpp"
 #include "base/assert.hpp"
+#include "base/tsan.hpp"
 #include "sched/cancel.hpp"
 #include "sched/extras.hpp"
 #include "sched/park.hpp"
@@ -10,7 +12,7 @@
 
 namespace weft::detail {
 
-waiting::waiting(cancellation how, wait_kind kind) : self_(this_coroutine()) {
+waiting::waiting(cancellation how, wait_kind kind, const void* object) : self_(this_coroutine()) {
     if (self_ == nullptr) {
         ticket_ = this_thread_sleeper().begin_wait(false, false, kind);
         return;
@@ -23,6 +25,7 @@ waiting::waiting(cancellation how, wait_kind kind) : self_(this_coroutine()) {
         may_throw = this_machine()->exceptions->uncaught == 0;
     }
     prepare_park(*self_);
+    self_->link = static_cast<coroutine*>(const_cast<void*>(object));  // See waits_on().
     ticket_ = self_->begin_wait(cancellable_, may_throw, kind);
 }
 
@@ -48,6 +51,7 @@ wake_reason waiting::finish_coroutine(std::int64_t deadline) {
 
     // Edge *cancel*, the sleeper's second step. If the request came before our word was there, we end the
     // wait ourselves; failing that, somebody has ended it already and is about to ready us.
+    fence_behind_rmw();
     constexpr std::uint32_t requests = attention_cancel | attention_deadline;
     if (cancellable_ && (self.attention.load(std::memory_order_seq_cst) & requests) != 0 &&
         sleeper::claim(ticket_, wake_reason::cancelled)) {
@@ -70,6 +74,17 @@ wake_reason waiting::finish_coroutine(std::int64_t deadline) {
     const wake_reason why = self.reason();
     if (timed != nullptr && why != wake_reason::timeout) sched.hooks.timers->forget(*timed);
     return why;
+}
+
+// While a coroutine waits it is in no queue, and its link holds this instead. Whoever ends the wait changes the
+// sleeper's word first and queues it then, so a link read between two looks at a word that says "waiting" is ours.
+const void* waits_on(const coroutine& c) noexcept {
+    const unrecorded unseen;  // Of a link that may be a queue's by now.
+    const std::uint64_t before = c.waiting_epoch();
+    if (before == 0) return nullptr;
+    const void* const object = *const_cast<coroutine* const volatile*>(&c.link);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return c.waiting_epoch() == before ? object : nullptr;
 }
 
 void throw_wait_ended(wake_reason why) {

@@ -4,7 +4,9 @@
 //       lock; queue.push({w.ticket(), ...}); unlock;
 //       switch (w.finish(deadline)) ...  // signalled, timeout, cancelled
 //
-// Between construction and finish() nothing may park, yield or throw. After a reason other than `signalled`
+// Between construction and finish() nothing may park, yield or throw, and something must be changed by an atomic
+// read-modify-write: the object's lock, mostly. That is the full fence of edge *cancel*, which would cost a quarter of
+// a hand-over if a wait had one of its own. After a reason other than `signalled`
 // the caller takes its waiter off the queue, under the object's lock.
 #pragma once
 
@@ -17,6 +19,9 @@ struct coroutine;
 
 enum class cancellation : bool { ignored, honoured };
 
+/// What `c` waits for, if that has an address: for reports. `c` is parked and claimed by the caller.
+[[nodiscard]] const void* waits_on(const coroutine& c) noexcept;
+
 /// What a wait throws that was ended by `cancelled` or `deadlock`, once its waiter is off every queue.
 [[noreturn]] void throw_wait_ended(wake_reason why);
 /// Its half in runtime/deadlock.cpp.
@@ -25,7 +30,8 @@ enum class cancellation : bool { ignored, honoured };
 class waiting {
 public:
     /// With `honoured` on a coroutine this is a cancellation point.
-    waiting(cancellation how, wait_kind kind);
+    /// `object`: what is waited for, for reports.
+    waiting(cancellation how, wait_kind kind, const void* object = nullptr);
     waiting(const waiting&) = delete;
     waiting& operator=(const waiting&) = delete;
 

@@ -6,7 +6,7 @@
 #include "base/print.hpp"
 #include "base/random.hpp"
 #include "base/relaxed.hpp"
-#include "base/spin_lock.hpp"
+#include <weft/detail/spin_lock.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // spin_lock: one holder at a time, who sees what the last one wrote, and who may destroy the lock.
-#include "base/spin_lock.hpp"
+#include <weft/detail/spin_lock.hpp>
 
 #include "base/stress.hpp"
 #include "support/watchdog.hpp"

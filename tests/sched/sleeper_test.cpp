@@ -85,7 +85,7 @@ TEST(Sleeper, OnlyAWaitWhoseCallerExpectsExceptionsIsOfferedForADeadlock) {
 }
 
 TEST(Sleeper, EveryKindHasAName) {
-    for (unsigned kind = 0; kind <= static_cast<unsigned>(wait_kind::shutdown); ++kind) {
+    for (unsigned kind = 0; kind <= static_cast<unsigned>(last_wait_kind); ++kind) {
         EXPECT_STRNE(name_of(static_cast<wait_kind>(kind)), "");
     }
 }

@@ -2,8 +2,8 @@
 // by anyone and taken by one.
 #pragma once
 
-#include "base/spin_lock.hpp"
 #include "sched/park.hpp"
+#include <weft/detail/spin_lock.hpp>
 
 #include <atomic>
 #include <cstdlib>

@@ -1,7 +1,6 @@
-// The shortest lock there is, for sections of a few instructions without calls.
+// The shortest lock there is, for sections of a few instructions without calls. Public because channels and
+// synchronisation objects, whose layout and fast paths are in headers, have one.
 #pragma once
-
-#include "base/backoff.hpp"
 
 #include <atomic>
 
@@ -16,12 +15,8 @@ public:
     spin_lock& operator=(const spin_lock&) = delete;
 
     void lock() noexcept {
-        backoff wait;
-        while (!try_lock()) {
-            do {
-                wait.pause();
-            } while (locked_.load(std::memory_order_relaxed));
-        }
+        if (!try_lock()) [[unlikely]]
+            lock_slow();
     }
 
     // acquire / release: what one holder wrote, the next sees.
@@ -29,6 +24,9 @@ public:
     void unlock() noexcept { locked_.store(false, std::memory_order_release); }
 
 private:
+    /// Spins, then gives the CPU to whoever may hold it.
+    void lock_slow() noexcept;
+
     std::atomic<bool> locked_{false};
 };
 
