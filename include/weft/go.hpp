@@ -200,12 +200,8 @@ void yield();
 /// A safepoint for loops that call nothing else of weft: yields when the coroutine has run long enough,
 /// throws `cancelled` when it was asked to stop. About three loads and a branch otherwise.
 [[gnu::always_inline]] inline void checkpoint() {
-    const detail::thread_block* const block = detail::this_thread_block();
-    if ((block->preempt.load(std::memory_order_relaxed) |
-         block->attention.load(std::memory_order_relaxed)->load(std::memory_order_relaxed)) != 0)
-        [[unlikely]] {
+    if (detail::safepoint_due()) [[unlikely]]
         detail::safepoint_slow();
-    }
 }
 
 namespace detail {

@@ -5,36 +5,38 @@
 namespace weft::detail {
 
 void wait_list::push(waiter& w) noexcept {
-    if (first_ == nullptr) {
-        w.next = w.prev = first_ = &w;
+    waiter* const front = first();
+    if (front == nullptr) {
+        w.next = w.prev = &w;
+        set_first(&w);
         return;
     }
-    w.next = first_;
-    w.prev = first_->prev;
+    w.next = front;
+    w.prev = front->prev;
     w.prev->next = &w;
-    first_->prev = &w;
+    front->prev = &w;
 }
 
 void wait_list::push_front(waiter& w) noexcept {
     push(w);
-    first_ = &w;
+    set_first(&w);
 }
 
 bool wait_list::remove(waiter& w) noexcept {
     if (w.next == nullptr) return false;
     if (w.next == &w) {
-        first_ = nullptr;
+        set_first(nullptr);
     } else {
         w.prev->next = w.next;
         w.next->prev = w.prev;
-        if (first_ == &w) first_ = w.next;
+        if (first() == &w) set_first(w.next);
     }
     w.next = w.prev = nullptr;
     return true;
 }
 
 waiter* wait_list::pop() noexcept {
-    waiter* const w = first_;
+    waiter* const w = first();
     if (w != nullptr) remove(*w);
     return w;
 }

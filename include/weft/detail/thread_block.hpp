@@ -62,4 +62,11 @@ thread_block* this_thread_block() noexcept;  // Out of line, in src/arch.
 /// What safepoints do when a word asked for it: yields, or throws `cancelled`.
 void safepoint_slow();
 
+/// Whether a word asks for it. Always so in a simulation, where every operation is a scheduling point.
+[[gnu::always_inline]] [[nodiscard]] inline bool safepoint_due() noexcept {
+    const thread_block* const block = this_thread_block();
+    return (block->preempt.load(std::memory_order_relaxed) |
+            block->attention.load(std::memory_order_relaxed)->load(std::memory_order_relaxed)) != 0;
+}
+
 }  // namespace weft::detail

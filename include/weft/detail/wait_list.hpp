@@ -1,6 +1,8 @@
 // Who waits on an object, in order: the part of it that lies in the object.
 #pragma once
 
+#include <atomic>
+
 namespace weft::detail {
 
 struct waiter;  // src/sync/waiter.hpp
@@ -13,8 +15,9 @@ public:
     wait_list(const wait_list&) = delete;
     wait_list& operator=(const wait_list&) = delete;
 
-    [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
-    [[nodiscard]] waiter* first() const noexcept { return first_; }
+    /// Also without the lock, for what may be out of date at once.
+    [[nodiscard]] bool empty() const noexcept { return first() == nullptr; }
+    [[nodiscard]] waiter* first() const noexcept { return first_.load(std::memory_order_relaxed); }
 
     void push(waiter& w) noexcept;
     /// Ahead of all others: for one that has waited already.
@@ -28,7 +31,9 @@ public:
     waiter* pop_claimed() noexcept;
 
 private:
-    waiter* first_ = nullptr;
+    void set_first(waiter* w) noexcept { first_.store(w, std::memory_order_relaxed); }
+
+    std::atomic<waiter*> first_{nullptr};
 };
 
 }  // namespace weft::detail

@@ -1,0 +1,168 @@
+// A channel without its type: buffer, waiters and the rules of who meets whom.
+//
+//     channel_core | cell cell cell cell ...      one allocation, `capacity` cells
+//                    ^head, `count` of them full
+//
+// What travels is a *cell* of fixed size that may be copied by its bytes: the value itself, or the address of a
+// box with a value (channel_value.hpp). So nothing that runs under the lock is the program's.
+//
+// Invariants, under the lock
+//   - A live receiver waits only while nothing is buffered, a live sender only while the buffer is full (or, unbuffered,
+//     nobody waits to receive), and neither once the channel is closed. `places_promised` counts as full.
+//   - FIFO: cells leave in the order in which they came in, and waiters are served in the order in which they came. What
+//     a receiver could not take (its move threw) goes back to the front.
+//   - A handle keeps the core: whoever waits holds one.
+//
+// Lock order: by address, when select holds several.
+#pragma once
+
+#include <weft/detail/spin_lock.hpp>
+#include <weft/detail/thread_block.hpp>
+#include <weft/detail/wait_list.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <mutex>
+
+namespace weft {
+
+/// How a channel operation ended that may do so without a value.
+enum class chan_status : unsigned char {
+    ok,
+    empty,    // Nothing could be received, or sent, without waiting.
+    timeout,  // Nor in the time given.
+    closed,
+};
+
+namespace detail {
+
+/// When an operation gives up; otherwise a moment of the monotonic clock.
+inline constexpr std::int64_t chan_waits = std::numeric_limits<std::int64_t>::max();
+inline constexpr std::int64_t chan_tries = std::numeric_limits<std::int64_t>::min();
+
+/// A value that could not be taken out, on its way back. The box that it is in begins with it.
+struct returned_cell {
+    returned_cell* next = nullptr;
+};
+
+/// How a value gets from a sender to a receiver that waits: `to` is the receiver's, `from` the sender's value.
+using transfer = void (*)(void* to, void* from);
+
+/// What a sender that moves its value itself has been given; see channel_lazy.hpp.
+struct send_permit {
+    waiter* receiver = nullptr;  // This one, claimed; or else a place in the buffer.
+};
+
+struct alignas(16) channel_core {
+    channel_core(std::size_t cells, std::size_t size, void (*destroy)(void* cell) noexcept) noexcept
+        : cell_size(static_cast<std::uint32_t>(size)), capacity(static_cast<std::uint32_t>(cells)),
+          drop(destroy) {}
+    channel_core(const channel_core&) = delete;
+    channel_core& operator=(const channel_core&) = delete;
+
+    spin_lock lock;
+    std::atomic<bool> closed{false};
+    std::atomic<std::uint32_t> handles{1};
+    const std::uint32_t cell_size;
+    const std::uint32_t capacity;
+    std::atomic<std::uint32_t> count{0};
+    std::uint32_t head = 0;
+    std::uint32_t places_promised = 0;
+    wait_list receivers;
+    wait_list senders;
+    returned_cell* returned = nullptr;
+    void (*const drop)(void* cell) noexcept;  // Destroys the value of a cell; null if there is nothing to it.
+
+    [[nodiscard]] std::byte* cell_at(std::uint32_t index) noexcept {
+        return reinterpret_cast<std::byte*>(this + 1) + std::size_t{index} * cell_size;
+    }
+    [[nodiscard]] std::uint32_t tail() const noexcept {
+        const std::uint32_t end = head + count.load(std::memory_order_relaxed);
+        return end >= capacity || end < head ? end - capacity : end;
+    }
+    void set_count(std::uint32_t n) noexcept { count.store(n, std::memory_order_relaxed); }
+
+    /// Sends when there is room and nobody waits: the path of a buffered channel that flows. False: nothing has
+    /// happened. `Size` is cell_size.
+    template <std::size_t Size>
+    [[gnu::always_inline]] bool push_quickly(const void* cell) noexcept {
+        const std::uint32_t n = count.load(std::memory_order_relaxed);
+        if (n >= capacity || safepoint_due() || !lock.try_lock()) return false;
+        const std::uint32_t full = count.load(std::memory_order_relaxed);
+        const bool fits = full + places_promised < capacity && receivers.empty() &&
+                          !closed.load(std::memory_order_relaxed);
+        if (fits) [[likely]] {
+            std::memcpy(reinterpret_cast<std::byte*>(this + 1) + std::size_t{tail()} * Size, cell,
+                        Size);
+            set_count(full + 1);
+        }
+        lock.unlock();
+        return fits;
+    }
+
+    /// Receives what is buffered, when nobody waits to send. False: nothing has happened.
+    template <std::size_t Size>
+    [[gnu::always_inline]] bool pop_quickly(void* cell) noexcept {
+        if (count.load(std::memory_order_relaxed) == 0 || safepoint_due() || !lock.try_lock()) {
+            return false;
+        }
+        const std::uint32_t full = count.load(std::memory_order_relaxed);
+        const bool there = full != 0 && senders.empty() && returned == nullptr;
+        if (there) [[likely]] {
+            std::memcpy(cell, reinterpret_cast<std::byte*>(this + 1) + std::size_t{head} * Size,
+                        Size);
+            head = head + 1 == capacity ? 0 : head + 1;
+            set_count(full - 1);
+        }
+        lock.unlock();
+        return there;
+    }
+};
+
+/// Throws std::bad_alloc.
+[[nodiscard]] channel_core* make_channel(std::size_t capacity, std::size_t cell_size,
+                                         void (*drop)(void* cell) noexcept);
+/// The last handle: destroys what is left inside.
+void destroy_channel(channel_core& c) noexcept;
+
+inline void add_handle(channel_core* c) noexcept {
+    // Relaxed: whoever copies a handle has one.
+    if (c != nullptr) c->handles.fetch_add(1, std::memory_order_relaxed);
+}
+inline void drop_handle(channel_core* c) noexcept {
+    // Release, and acquire by the last: what others did with the channel comes before its end.
+    if (c != nullptr && c->handles.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy_channel(*c);
+}
+
+/// Sends a cell: `ok`, and it is gone; else it is still the caller's. Until `deadline`. A cancellation point.
+chan_status send_cell(channel_core& c, void* cell, std::int64_t deadline);
+
+/// What came of a wish to receive.
+struct received {
+    chan_status status;
+    /// Not null: the value is still the sender's, who waits: take it from `source`, and then call sender_served() or,
+    /// when that threw, sender_must_retry().
+    waiter* sender = nullptr;
+    void* source = nullptr;
+};
+
+/// Receives into `cell`, or says from whom to. Until `deadline`. A cancellation point.
+received recv_cell(channel_core& c, void* cell, std::int64_t deadline);
+
+/// A box that was received and could not be emptied: it will be the next to be received.
+void return_cell(channel_core& c, returned_cell& box, void* cell) noexcept;
+
+void sender_served(waiter& sender) noexcept;
+void sender_must_retry(waiter& sender) noexcept;
+
+/// False: it was closed already.
+[[nodiscard]] bool close_channel(channel_core& c) noexcept;
+
+[[noreturn]] void throw_channel_closed();
+[[noreturn]] void throw_no_channel();
+
+}  // namespace detail
+}  // namespace weft
