@@ -1,10 +1,12 @@
 // All of weft.
 #pragma once
 
+#include <weft/chan.hpp>
 #include <weft/exceptions.hpp>
 #include <weft/go.hpp>
 #include <weft/runtime.hpp>
 #include <weft/scope.hpp>
+#include <weft/select.hpp>
 #include <weft/testing.hpp>
 #include <weft/time.hpp>
 #include <weft/version.hpp>

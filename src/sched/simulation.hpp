@@ -31,6 +31,9 @@ public:
     /// Whether the running coroutine should give way here.
     [[nodiscard]] bool gives_way() noexcept { return !runnable_.empty() && random_.below(2) == 0; }
 
+    /// Any other choice: a number below `count`.
+    [[nodiscard]] std::uint32_t below(std::uint32_t count) noexcept { return random_.below(count); }
+
     [[nodiscard]] std::size_t runnable() const noexcept { return runnable_.size(); }
 
     std::int64_t now_ns = 0;

@@ -48,12 +48,9 @@ struct returned_cell {
     returned_cell* next = nullptr;
 };
 
-/// How a value gets from a sender to a receiver that waits: `to` is the receiver's, `from` the sender's value.
-using transfer = void (*)(void* to, void* from);
-
-/// What a sender that moves its value itself has been given; see channel_lazy.hpp.
+/// To a receiver that waits, or else to a place in the buffer.
 struct send_permit {
-    waiter* receiver = nullptr;  // This one, claimed; or else a place in the buffer.
+    waiter* receiver = nullptr;
 };
 
 struct alignas(16) channel_core {
@@ -73,8 +70,9 @@ struct alignas(16) channel_core {
     std::uint32_t places_promised = 0;
     wait_list receivers;
     wait_list senders;
-    returned_cell* returned = nullptr;
-    void (*const drop)(void* cell) noexcept;  // Destroys the value of a cell; null if there is nothing to it.
+    std::atomic<returned_cell*> returned{nullptr};
+    void (*const drop)(
+        void* cell) noexcept;  // Destroys the value of a cell; null if there is nothing to it.
 
     [[nodiscard]] std::byte* cell_at(std::uint32_t index) noexcept {
         return reinterpret_cast<std::byte*>(this + 1) + std::size_t{index} * cell_size;
@@ -110,7 +108,8 @@ struct alignas(16) channel_core {
             return false;
         }
         const std::uint32_t full = count.load(std::memory_order_relaxed);
-        const bool there = full != 0 && senders.empty() && returned == nullptr;
+        const bool there =
+            full != 0 && senders.empty() && returned.load(std::memory_order_relaxed) == nullptr;
         if (there) [[likely]] {
             std::memcpy(cell, reinterpret_cast<std::byte*>(this + 1) + std::size_t{head} * Size,
                         Size);
@@ -134,29 +133,42 @@ inline void add_handle(channel_core* c) noexcept {
 }
 inline void drop_handle(channel_core* c) noexcept {
     // Release, and acquire by the last: what others did with the channel comes before its end.
-    if (c != nullptr && c->handles.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy_channel(*c);
+    if (c != nullptr && c->handles.fetch_sub(1, std::memory_order_acq_rel) == 1)
+        destroy_channel(*c);
 }
 
-/// Sends a cell: `ok`, and it is gone; else it is still the caller's. Until `deadline`. A cancellation point.
+// Deadlines: chan_waits, chan_tries, or a moment. Each of the operations that has one is a cancellation point. ----
+
+/// Sends a cell: `ok`, and it is gone; else it is still the caller's.
 chan_status send_cell(channel_core& c, void* cell, std::int64_t deadline);
 
 /// What came of a wish to receive.
 struct received {
-    chan_status status;
-    /// Not null: the value is still the sender's, who waits: take it from `source`, and then call sender_served() or,
-    /// when that threw, sender_must_retry().
+    chan_status status = chan_status::empty;
+    /// Not null: there is no cell; the value is still the sender's, who waits. Take it from `source`, and then call
+    /// sender_served() or, if that threw, sender_must_retry().
     waiter* sender = nullptr;
     void* source = nullptr;
 };
 
-/// Receives into `cell`, or says from whom to. Until `deadline`. A cancellation point.
-received recv_cell(channel_core& c, void* cell, std::int64_t deadline);
-
-/// A box that was received and could not be emptied: it will be the next to be received.
-void return_cell(channel_core& c, returned_cell& box, void* cell) noexcept;
-
+/// Receives into `cell`, or says from whom to.
+received receive_cell(channel_core& c, void* cell, std::int64_t deadline);
 void sender_served(waiter& sender) noexcept;
 void sender_must_retry(waiter& sender) noexcept;
+
+/// The box in `cell`, which begins with a returned_cell, could not be emptied: it will be the next to be received.
+void return_cell(channel_core& c, void* cell) noexcept;
+
+/// What a sender got whose value must not be moved before it is sure to be sent, and may throw then.
+struct send_grant {
+    chan_status status = chan_status::empty;
+    bool taken =
+        false;  // `ok`, and a receiver has taken the value from its source. Otherwise `ok` is a permit:
+    send_permit permit;  // use_permit() or give_up_permit() must follow.
+};
+send_grant ask_to_send(channel_core& c, void* source, std::int64_t deadline);
+void use_permit(channel_core& c, send_permit permit, void* cell) noexcept;
+void give_up_permit(channel_core& c, send_permit permit) noexcept;
 
 /// False: it was closed already.
 [[nodiscard]] bool close_channel(channel_core& c) noexcept;

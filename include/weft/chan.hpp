@@ -1,0 +1,331 @@
+// Channels: how coroutines hand values to each other.
+#pragma once
+
+#include <weft/detail/channel_core.hpp>
+#include <weft/detail/channel_value.hpp>
+#include <weft/time.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <iterator>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace weft {
+
+/// Thrown by sending on a closed channel, and by closing it again.
+class channel_closed : public std::logic_error {
+public:
+    channel_closed() : std::logic_error("weft: the channel is closed") {}
+};
+
+namespace detail {
+
+/// A counted reference to a channel, or none when moved from.
+class channel_handle {
+public:
+    explicit channel_handle(channel_core* adopted) noexcept : core_(adopted) {}
+    channel_handle(const channel_handle& other) noexcept : core_(other.core_) { add_handle(core_); }
+    channel_handle(channel_handle&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+    channel_handle& operator=(const channel_handle& other) noexcept {
+        channel_handle(other).swap(*this);
+        return *this;
+    }
+    channel_handle& operator=(channel_handle&& other) noexcept {
+        channel_handle(std::move(other)).swap(*this);
+        return *this;
+    }
+    ~channel_handle() { drop_handle(core_); }
+
+    void swap(channel_handle& other) noexcept { std::swap(core_, other.core_); }
+
+    /// How many values are buffered; of use for reports only, for it may have changed by now. 0 when unbuffered.
+    [[nodiscard]] std::size_t size() const { return core().count.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t capacity() const { return core().capacity; }
+    [[nodiscard]] bool closed() const { return core().closed.load(std::memory_order_relaxed); }
+
+    /// Whether both name the same channel.
+    friend bool operator==(const channel_handle& a, const channel_handle& b) noexcept {
+        return a.core_ == b.core_;
+    }
+
+    [[nodiscard]] channel_core* core_or_null() const noexcept { return core_; }
+    /// Leaves this one without a channel; the reference is the caller's.
+    [[nodiscard]] channel_core* release() noexcept { return std::exchange(core_, nullptr); }
+
+protected:
+    [[nodiscard]] channel_core& core() const {
+        if (core_ == nullptr) [[unlikely]]
+            throw_no_channel();
+        return *core_;
+    }
+
+private:
+    channel_core* core_;
+};
+
+/// The moment `d` from now, for a channel operation.
+template <class Rep, class Period>
+[[nodiscard]] std::int64_t chan_deadline(std::chrono::duration<Rep, Period> d) noexcept {
+    const std::chrono::nanoseconds wait = to_nanoseconds(d);
+    if (wait.count() <= 0) return chan_tries;
+    return deadline_after(wait).time_since_epoch().count();
+}
+
+/// Repeats `attempt(deadline)` while it times out ahead of `when`, by a clock that may be set.
+template <class Clock, class Duration, class Attempt>
+chan_status attempt_until(std::chrono::time_point<Clock, Duration> when, Attempt&& attempt) {
+    for (;;) {
+        const chan_status status = attempt(chan_deadline(time_left(when, Clock::now())));
+        if (status == chan_status::ok || status == chan_status::closed) return status;
+        if (Clock::now() >= when) return chan_status::timeout;
+    }
+}
+
+}  // namespace detail
+
+template <class T>
+class sender;
+template <class T>
+class receiver;
+
+namespace detail {
+
+/// The sending members of chan and sender. Each is a cancellation point, close() excepted.
+template <class Self, class T>
+class sends {
+public:
+    /// Waits for room or, unbuffered, for a receiver. Throws channel_closed when the channel is, or is closed meanwhile.
+    void send(T value) const { send_value<T>(channel(), std::move(value)); }
+
+    /// These send only if, or as soon as, nothing keeps them; `value` is moved from only when they return true.
+    /// Throw channel_closed like send().
+    bool try_send(T& value) const { return send_value_until(channel(), value, chan_tries); }
+    bool try_send(T&& value) const { return try_send(value); }
+
+    template <class Rep, class Period>
+    bool send_for(T& value, std::chrono::duration<Rep, Period> d) const {
+        return send_value_until(channel(), value, chan_deadline(d));
+    }
+    template <class Rep, class Period>
+    bool send_for(T&& value, std::chrono::duration<Rep, Period> d) const {
+        return send_for(value, d);
+    }
+    template <class Clock, class Duration>
+    bool send_until(T& value, std::chrono::time_point<Clock, Duration> when) const {
+        return attempt_until(when, [&](std::int64_t deadline) {
+                   return send_value_until(channel(), value, deadline) ? chan_status::ok
+                                                                       : chan_status::timeout;
+               }) == chan_status::ok;
+    }
+    template <class Clock, class Duration>
+    bool send_until(T&& value, std::chrono::time_point<Clock, Duration> when) const {
+        return send_until(value, when);
+    }
+
+    /// Nothing more will be sent. What is buffered can still be received; whoever waits hears of it: receivers get
+    /// nothing, senders channel_closed. Throws channel_closed when it is closed already.
+    void close() const {
+        if (!close_channel(channel())) throw_channel_closed();
+    }
+
+private:
+    [[nodiscard]] channel_core& channel() const { return static_cast<const Self&>(*this).core(); }
+};
+
+template <class Self>
+class sends<Self, void> {
+public:
+    void send() const { send_value<unit>(channel(), unit()); }
+    bool try_send() const { return send_until_moment(chan_tries); }
+    template <class Rep, class Period>
+    bool send_for(std::chrono::duration<Rep, Period> d) const {
+        return send_until_moment(chan_deadline(d));
+    }
+    template <class Clock, class Duration>
+    bool send_until(std::chrono::time_point<Clock, Duration> when) const {
+        return attempt_until(when, [&](std::int64_t deadline) {
+                   return send_until_moment(deadline) ? chan_status::ok : chan_status::timeout;
+               }) == chan_status::ok;
+    }
+    void close() const {
+        if (!close_channel(channel())) throw_channel_closed();
+    }
+
+private:
+    bool send_until_moment(std::int64_t deadline) const {
+        unit nothing;
+        return send_value_until(channel(), nothing, deadline);
+    }
+    [[nodiscard]] channel_core& channel() const { return static_cast<const Self&>(*this).core(); }
+};
+
+/// Goes through what a channel still has to give: each step receives.
+template <class T>
+class channel_iterator {
+public:
+    using iterator_concept = std::input_iterator_tag;
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+
+    channel_iterator() = default;
+    explicit channel_iterator(channel_core& c) : core_(&c) { ++*this; }
+    channel_iterator(channel_iterator&&) = default;
+    channel_iterator& operator=(channel_iterator&&) = default;
+
+    [[nodiscard]] T& operator*() const noexcept { return *value_; }
+    [[nodiscard]] T* operator->() const noexcept { return std::addressof(*value_); }
+    channel_iterator& operator++() {
+        value_.reset();
+        receive_value<T>(*core_, chan_waits, [&](T&& v) { value_.emplace(std::move(v)); });
+        return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const channel_iterator& i, std::default_sentinel_t) noexcept {
+        return !i.value_.has_value();
+    }
+
+private:
+    channel_core* core_ = nullptr;
+    mutable std::optional<T> value_;
+};
+
+/// The receiving members of chan and receiver. Each is a cancellation point. A value whose move throws stays in the
+/// channel, as the next one to be received.
+template <class Self, class T>
+class receives {
+public:
+    /// Waits for a value; nullopt when the channel is closed and drained.
+    [[nodiscard]] std::optional<T> recv() const { return receive(chan_waits); }
+
+    /// nullopt as well when nothing came (in time); the other forms tell which. They leave `into` alone then.
+    [[nodiscard]] std::optional<T> try_recv() const { return receive(chan_tries); }
+    chan_status try_recv(T& into) const { return receive_into(into, chan_tries); }
+
+    template <class Rep, class Period>
+    [[nodiscard]] std::optional<T> recv_for(std::chrono::duration<Rep, Period> d) const {
+        return receive(chan_deadline(d));
+    }
+    template <class Rep, class Period>
+    chan_status recv_for(T& into, std::chrono::duration<Rep, Period> d) const {
+        return late(receive_into(into, chan_deadline(d)));
+    }
+    template <class Clock, class Duration>
+    [[nodiscard]] std::optional<T> recv_until(std::chrono::time_point<Clock, Duration> when) const {
+        std::optional<T> value;
+        attempt_until(when, [&](std::int64_t deadline) {
+            return receive_value<T>(channel(), deadline,
+                                    [&](T&& v) { value.emplace(std::move(v)); });
+        });
+        return value;
+    }
+    template <class Clock, class Duration>
+    chan_status recv_until(T& into, std::chrono::time_point<Clock, Duration> when) const {
+        return attempt_until(when,
+                             [&](std::int64_t deadline) { return receive_into(into, deadline); });
+    }
+
+    /// `for (T& value : channel)` until it is closed and drained.
+    [[nodiscard]] channel_iterator<T> begin() const { return channel_iterator<T>(channel()); }
+    [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+
+private:
+    [[nodiscard]] channel_core& channel() const { return static_cast<const Self&>(*this).core(); }
+
+    [[nodiscard]] std::optional<T> receive(std::int64_t deadline) const {
+        std::optional<T> value;
+        receive_value<T>(channel(), deadline, [&](T&& v) { value.emplace(std::move(v)); });
+        return value;
+    }
+    chan_status receive_into(T& into, std::int64_t deadline) const {
+        return receive_value<T>(channel(), deadline, [&](T&& v) { into = std::move(v); });
+    }
+    static chan_status late(chan_status s) noexcept {
+        return s == chan_status::empty ? chan_status::timeout : s;
+    }
+};
+
+template <class Self>
+class receives<Self, void> {
+public:
+    /// False when the channel is closed and drained.
+    bool recv() const { return receive(chan_waits) == chan_status::ok; }
+    chan_status try_recv() const { return receive(chan_tries); }
+    template <class Rep, class Period>
+    chan_status recv_for(std::chrono::duration<Rep, Period> d) const {
+        const chan_status s = receive(chan_deadline(d));
+        return s == chan_status::empty ? chan_status::timeout : s;
+    }
+    template <class Clock, class Duration>
+    chan_status recv_until(std::chrono::time_point<Clock, Duration> when) const {
+        return attempt_until(when, [&](std::int64_t deadline) { return receive(deadline); });
+    }
+
+private:
+    [[nodiscard]] channel_core& channel() const { return static_cast<const Self&>(*this).core(); }
+    chan_status receive(std::int64_t deadline) const {
+        return receive_value<unit>(channel(), deadline, [](unit&&) {});
+    }
+};
+
+template <class T>
+using carried = std::conditional_t<std::is_void_v<T>, unit, T>;
+
+}  // namespace detail
+
+/// A handle to a channel of T, or of mere signals (chan<void>). Copies name the same channel, the last one frees it and
+/// destroys what is left inside. Any coroutine and any thread may use it at any time, also before a runtime is up;
+/// threads block as threads do. A single handle, like a shared_ptr, is not to be assigned by one and used by another.
+///
+/// Unbuffered (capacity 0), send and recv meet; otherwise up to `capacity` values wait in the buffer. Values come out
+/// in the order in which they went in, and who waited first is served first. A moved-from handle names no channel:
+/// its operations throw std::logic_error, and in a select it blocks for ever.
+///
+/// Small trivially copyable types, std::unique_ptr and std::shared_ptr lie in the channel itself; other values get a box of their own
+/// on the heap of the runtime on their way. Semantics are those of Go's channels.
+template <class T>
+class chan : public detail::channel_handle,
+             public detail::sends<chan<T>, T>,
+             public detail::receives<chan<T>, T> {
+    static_assert(std::is_void_v<T> || (std::is_object_v<T> && std::is_move_constructible_v<T> &&
+                                        !std::is_const_v<T>),
+                  "weft::chan carries objects that can be moved");
+
+public:
+    /// Throws std::bad_alloc.
+    explicit chan(std::size_t capacity = 0)
+        : channel_handle(detail::make_channel(capacity, detail::cell_size_of<detail::carried<T>>,
+                                              detail::cell_destructor<detail::carried<T>>())) {}
+
+private:
+    friend detail::sends<chan<T>, T>;
+    friend detail::receives<chan<T>, T>;
+};
+
+/// The sending end of a channel.
+template <class T>
+class sender : public detail::channel_handle, public detail::sends<sender<T>, T> {
+public:
+    sender(const chan<T>& c) noexcept : channel_handle(c) {}
+    sender(chan<T>&& c) noexcept : channel_handle(std::move(c)) {}
+
+private:
+    friend detail::sends<sender<T>, T>;
+};
+
+/// The receiving end of a channel.
+template <class T>
+class receiver : public detail::channel_handle, public detail::receives<receiver<T>, T> {
+public:
+    receiver(const chan<T>& c) noexcept : channel_handle(c) {}
+    receiver(chan<T>&& c) noexcept : channel_handle(std::move(c)) {}
+
+private:
+    friend detail::receives<receiver<T>, T>;
+};
+
+}  // namespace weft
+
+#include <weft/select.hpp>

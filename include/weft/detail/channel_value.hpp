@@ -1,0 +1,299 @@
+// How a value of type T travels through a channel: as a cell.
+//
+//   in_cell<T>     the cell is the value itself, moved by its bytes
+//   otherwise      the cell is the address of a box that the value was moved into
+//
+// outgoing<T> is a value on its way into a channel, incoming<T> one on its way out. Between the two nothing of the
+// program's runs, so no move, destructor or exception of T ever meets a lock of the channel.
+//
+// The strong guarantee. A box is filled before it is sent, so a move that throws has sent nothing. One that throws while
+// a box is emptied gives the box back to the channel, whose next value it is. Where a value must stay with its owner
+// until it is sure to be sent, it is moved into the box beforehand and back again when it was not, if neither can
+// throw; else the channel is asked first (ask_to_send) and the value moved then.
+#pragma once
+
+#include <weft/detail/channel_core.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace weft::detail {
+
+/// Types that may be moved by copying their bytes and forgetting the source, though the language does not say so:
+/// known of these in every implementation of the standard library.
+template <class T>
+inline constexpr bool bitwise_movable = std::is_trivially_copyable_v<T>;
+template <class T>
+inline constexpr bool bitwise_movable<std::unique_ptr<T>> = true;
+template <class T>
+inline constexpr bool bitwise_movable<std::shared_ptr<T>> = true;
+template <class T>
+inline constexpr bool bitwise_movable<std::weak_ptr<T>> = true;
+
+inline constexpr std::size_t cell_size_max = 64;
+
+template <class T>
+inline constexpr bool in_cell = bitwise_movable<T> && sizeof(T) <= cell_size_max &&
+                                alignof(T) <= alignof(channel_core);
+
+/// What chan<void> carries.
+struct unit {};
+
+template <class T>
+struct box : returned_cell {
+    explicit box(T&& v) : value(std::move(v)) {}
+    T value;
+};
+
+[[nodiscard]] void* allocate_box(std::size_t size, std::size_t align);
+void free_box(void* box) noexcept;
+
+template <class T>
+[[nodiscard]] box<T>* make_box(T&& value) {
+    void* const memory = allocate_box(sizeof(box<T>), alignof(box<T>));
+    if constexpr (std::is_nothrow_move_constructible_v<T>) {
+        return ::new (memory) box<T>(std::move(value));
+    } else {
+        try {
+            return ::new (memory) box<T>(std::move(value));
+        } catch (...) {
+            free_box(memory);
+            throw;
+        }
+    }
+}
+
+template <class T>
+void destroy_box(box<T>* b) noexcept {
+    b->~box<T>();
+    free_box(b);
+}
+
+/// Puts back what was moved out of `target`. Only where that can't throw.
+template <class T>
+void move_back(T& target, T& from) noexcept {
+    if constexpr (std::is_nothrow_move_assignable_v<T>) {
+        target = std::move(from);
+    } else {
+        std::destroy_at(std::addressof(target));
+        std::construct_at(std::addressof(target), std::move(from));
+    }
+}
+
+/// A value on its way in. Its owner calls sent() when it is gone; until then it can be given back.
+template <class T>
+class outgoing {
+public:
+    explicit outgoing(T& value) {
+        if constexpr (trivial) {
+            cell_ = std::addressof(const_cast<std::remove_const_t<T>&>(value));
+        } else if constexpr (in_cell<T>) {
+            ::new (static_cast<void*>(raw_)) T(std::move(value));
+        } else {
+            cell_ = make_box(std::move(value));
+        }
+    }
+    outgoing(const outgoing&) = delete;
+    outgoing& operator=(const outgoing&) = delete;
+    ~outgoing() {
+        if (!there_) return;
+        if constexpr (trivial) {
+        } else if constexpr (in_cell<T>) {
+            inside().~T();
+        } else {
+            destroy_box(static_cast<box<T>*>(cell_));
+        }
+    }
+
+    [[nodiscard]] void* cell() noexcept {
+        if constexpr (trivial) {
+            return cell_;
+        } else if constexpr (in_cell<T>) {
+            return raw_;
+        } else {
+            return &cell_;
+        }
+    }
+    void sent() noexcept { there_ = false; }
+
+    /// Not sent after all.
+    void give_back(T& to) noexcept {
+        if constexpr (trivial) {
+        } else if constexpr (in_cell<T>) {
+            move_back(to, inside());
+        } else {
+            move_back(to, static_cast<box<T>*>(cell_)->value);
+        }
+    }
+
+private:
+    static constexpr bool trivial = in_cell<T> && std::is_trivially_copyable_v<T>;
+    static constexpr bool held_here = in_cell<T> && !trivial;
+
+    T& inside() noexcept { return *std::launder(reinterpret_cast<T*>(raw_)); }
+
+    void* cell_ = nullptr;
+    alignas(held_here ? alignof(T) : 1) std::byte raw_[held_here ? sizeof(T) : 1];
+    bool there_ = true;
+};
+
+/// Where a value on its way out arrives. What arrives is taken at once, by take() or move_to().
+template <class T>
+class incoming {
+public:
+    incoming() noexcept {}
+    incoming(const incoming&) = delete;
+    incoming& operator=(const incoming&) = delete;
+
+    [[nodiscard]] void* cell() noexcept {
+        if constexpr (in_cell<T>) {
+            return raw_;
+        } else {
+            return &box_;
+        }
+    }
+
+    /// Passes the value that was received to `f`, as T&&. If that throws the value is where it was before.
+    template <class F>
+    void pass(channel_core& c, const received& got, F&& f) {
+        if (got.sender != nullptr) {
+            pass_from_sender(got, std::forward<F>(f));
+        } else if constexpr (in_cell<T>) {
+            T& value = *std::launder(reinterpret_cast<T*>(raw_));
+            const destroyed at_the_end{value};
+            std::forward<F>(f)(std::move(value));
+        } else {
+            unpack(c, std::forward<F>(f));
+        }
+    }
+
+private:
+    struct destroyed {
+        T& value;
+        ~destroyed() { value.~T(); }
+    };
+
+    template <class F>
+    void unpack(channel_core& c, F&& f) {
+        box<T>* const b = box_;
+        try {
+            std::forward<F>(f)(std::move(b->value));
+        } catch (...) {
+            return_cell(c, &box_);
+            throw;
+        }
+        destroy_box(b);
+    }
+
+    template <class F>
+    static void pass_from_sender(const received& got, F&& f) {
+        try {
+            std::forward<F>(f)(std::move(*static_cast<T*>(got.source)));
+        } catch (...) {
+            sender_must_retry(*got.sender);
+            throw;
+        }
+        sender_served(*got.sender);
+    }
+
+    union {
+        alignas(in_cell<T> ? alignof(T) : 1) std::byte raw_[in_cell<T> ? sizeof(T) : 1];
+        box<T>* box_;
+    };
+};
+
+/// How many bytes a cell of T has.
+template <class T>
+inline constexpr std::size_t cell_size_of = in_cell<T> ? sizeof(T) : sizeof(void*);
+
+/// Destroys the value of a cell that is left in a channel; null when there is nothing to it.
+template <class T>
+[[nodiscard]] constexpr auto cell_destructor() noexcept -> void (*)(void*) noexcept {
+    if constexpr (!in_cell<T>) {
+        return [](void* cell) noexcept { destroy_box(*static_cast<box<T>**>(cell)); };
+    } else if constexpr (std::is_trivially_destructible_v<T>) {
+        return nullptr;
+    } else {
+        return [](void* cell) noexcept { std::destroy_at(static_cast<T*>(cell)); };
+    }
+}
+
+// The operations on values. ------------------------------------------------------------------------------------
+
+/// Sends a value of the caller's own, for ever.
+template <class T>
+void send_value(channel_core& c, T&& value) {
+    if constexpr (in_cell<T> && std::is_trivially_copyable_v<T>) {
+        if (c.push_quickly<sizeof(T)>(std::addressof(value))) [[likely]]
+            return;
+    }
+    outgoing<T> parcel(value);
+    if (send_cell(c, parcel.cell(), chan_waits) != chan_status::ok) throw_channel_closed();
+    parcel.sent();
+}
+
+/// Sends `value` until `deadline`; it is moved from only when it was sent.
+template <class T>
+bool send_value_until(channel_core& c, T& value, std::int64_t deadline) {
+    if constexpr (in_cell<T> || std::is_nothrow_move_constructible_v<T>) {
+        if constexpr (in_cell<T> && std::is_trivially_copyable_v<T>) {
+            if (c.push_quickly<sizeof(T)>(std::addressof(value))) return true;
+        }
+        outgoing<T> parcel(value);
+        struct undo {
+            outgoing<T>& parcel;
+            T* value;
+            ~undo() {
+                if (value != nullptr) parcel.give_back(*value);
+            }
+        } back{parcel, std::addressof(value)};
+        const chan_status status = send_cell(c, parcel.cell(), deadline);
+        if (status == chan_status::ok) {
+            back.value = nullptr;
+            parcel.sent();
+            return true;
+        }
+        if (status == chan_status::closed) throw_channel_closed();
+        return false;
+    } else {
+        const send_grant grant = ask_to_send(c, std::addressof(value), deadline);
+        if (grant.status == chan_status::closed) throw_channel_closed();
+        if (grant.status != chan_status::ok) return false;
+        if (!grant.taken) send_permitted(c, grant.permit, value);
+        return true;
+    }
+}
+
+/// Moves `value` into the channel, which has permitted it.
+template <class T>
+void send_permitted(channel_core& c, send_permit permit, T& value) {
+    box<T>* b = nullptr;
+    try {
+        b = make_box(std::move(value));
+    } catch (...) {
+        give_up_permit(c, permit);
+        throw;
+    }
+    use_permit(c, permit, &b);
+}
+
+/// Receives until `deadline` and passes the value to `f`; calls nothing without one.
+template <class T, class F>
+chan_status receive_value(channel_core& c, std::int64_t deadline, F&& f) {
+    incoming<T> parcel;
+    if constexpr (in_cell<T> && std::is_trivially_copyable_v<T>) {
+        if (c.pop_quickly<sizeof(T)>(parcel.cell())) [[likely]] {
+            parcel.pass(c, {}, std::forward<F>(f));
+            return chan_status::ok;
+        }
+    }
+    const received got = receive_cell(c, parcel.cell(), deadline);
+    if (got.status == chan_status::ok) parcel.pass(c, got, std::forward<F>(f));
+    return got.status;
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,130 @@
+// Waiting for several channels at once.
+#pragma once
+
+#include <weft/chan.hpp>
+#include <weft/detail/select_case.hpp>
+#include <weft/detail/select_core.hpp>
+
+#include <array>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace weft {
+
+/// A case that receives: calls f(std::optional<T>), without a value when the channel is closed and drained; of a
+/// chan<void> f(bool). An lvalue channel must outlive the case, an rvalue is kept in it: on_recv(after(1s), f).
+template <class Channel, class F = detail::no_action>
+[[nodiscard]] auto on_recv(Channel&& c, F f = {}) {
+    using T = detail::received_through<std::remove_cvref_t<Channel>>;
+    return detail::recv_case<T, F>(detail::case_channel(std::forward<Channel>(c)), std::move(f));
+}
+
+/// A case that sends `value` and then calls f(). An lvalue is referenced and must outlive the case, an rvalue is stored
+/// in it; it is moved from only when the case is chosen. select throws channel_closed when it meets a closed channel.
+template <class Channel, class V, class F = detail::no_action>
+requires(!std::is_void_v<detail::sent_through<std::remove_cvref_t<Channel>>>)
+    [[nodiscard]] auto on_send(Channel&& c, V&& value, F f = {}) {
+    using T = detail::sent_through<std::remove_cvref_t<Channel>>;
+    using kept = std::conditional_t<std::is_same_v<V, T&>, T&, T>;
+    return detail::send_case<T, kept, F>(detail::case_channel(std::forward<Channel>(c)),
+                                         std::forward<V>(value), std::move(f));
+}
+
+/// The same for chan<void>.
+template <class Channel, class F = detail::no_action>
+requires std::is_void_v<detail::sent_through<std::remove_cvref_t<Channel>>>
+[[nodiscard]] auto on_send(Channel&& c, F f = {}) {
+    return detail::send_case<detail::unit, detail::unit, F>(
+        detail::case_channel(std::forward<Channel>(c)), detail::unit(), std::move(f));
+}
+
+/// The case that is chosen when no other could go on for so long, or until then.
+template <class Rep, class Period, class F = detail::no_action>
+[[nodiscard]] auto on_timeout(std::chrono::duration<Rep, Period> d, F f = {}) {
+    return detail::timeout_case<F>(detail::to_nanoseconds(d), std::move(f));
+}
+template <class Clock, class Duration, class F = detail::no_action>
+[[nodiscard]] auto on_timeout(std::chrono::time_point<Clock, Duration> when, F f = {}) {
+    return detail::timeout_case<F>(detail::time_left(when, Clock::now()), std::move(f));
+}
+
+/// The case that is chosen when no other can go on at once.
+template <class F = detail::no_action>
+[[nodiscard]] auto otherwise(F f = {}) {
+    return detail::otherwise_case<F>(std::move(f));
+}
+
+/// Waits until one of the cases can go on, lets that one go on, calls its function, and returns its index. Among
+/// several that can it picks at random, each as likely; the others are as if they had not been there. The function
+/// runs behind all that: exceptions leave select, and it may use the same channels. A cancellation point. From any
+/// coroutine or thread.
+///
+/// Allocates nothing but the boxes of values that need one. The same channel may be in several cases.
+template <class... Cases>
+requires(sizeof...(Cases) != 0 && (detail::is_case<std::remove_cvref_t<Cases>> && ...)) std::size_t
+    select(Cases&&... cases) {
+    constexpr std::size_t count = sizeof...(Cases);
+    const auto all = std::tie(cases...);
+    detail::select_case table[count];
+    detail::select_plan plan;
+    const auto each = [&](auto&& f) {
+        [&]<std::size_t... I>(std::index_sequence<I...>) { (f(I, std::get<I>(all)), ...); }
+        (std::make_index_sequence<count>());
+    };
+    detail::armed guard{[&] { each([](std::size_t, auto& one) { one.disarm(); }); }};
+    each([&](std::size_t i, auto& one) { one.arm(i, table[i], plan); });
+    const detail::selected result = detail::select_cells(table, count, plan.deadline);
+    const std::size_t chosen = plan.chosen(result);
+    // Those that were not chosen get their values back before anything of the program's runs.
+    const bool gone = result.status == chan_status::ok;
+    guard.dismiss();
+    each([&](std::size_t i, auto& one) {
+        if (i != chosen || !gone) one.disarm();
+    });
+    each([&](std::size_t i, auto& one) {
+        if (i == chosen) one.run(result);
+    });
+    return chosen;
+}
+
+/// The same over cases that are known only at run time. Cases stay from one wait to the next; channels are kept, lvalue
+/// or not. Movable; to be used by one coroutine or thread at a time. A function that a wait calls may add and
+/// remove cases, its own too, and may wait on the set again.
+class select_set {
+public:
+    /// Returns the index of the case: that of one that was removed, or else the next.
+    template <class Case>
+    requires detail::is_case<Case> std::size_t add(Case one) {
+        one.keep_channel();
+        return insert(std::make_shared<detail::case_holder<Case>>(std::move(one)));
+    }
+
+    /// Throws std::out_of_range when there is no such case.
+    void remove(std::size_t index);
+
+    /// How many cases there are.
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+
+    /// As select(). With no case at all it blocks until it is cancelled.
+    std::size_t wait();
+    /// nullopt when no case can go on at once.
+    std::optional<std::size_t> try_wait();
+
+private:
+    std::size_t insert(std::shared_ptr<detail::any_case> one);
+    std::size_t run(bool waits);
+
+    std::vector<std::shared_ptr<detail::any_case>> cases_;  // Null: removed.
+    std::size_t size_ = 0;
+};
+
+}  // namespace weft

@@ -1,0 +1,271 @@
+#include <weft/chan.hpp>
+
+#include "base/assert.hpp"
+#include "base/off_heap.hpp"
+#include "chan/chan_waiter.hpp"
+#include "sched/simulation.hpp"
+#include "sched/wait.hpp"
+
+#include <mutex>
+#include <new>
+#include <stdexcept>
+
+namespace weft::detail {
+
+static_assert(chan_waits == never);
+static_assert(sizeof(channel_core) <= 80, "an empty channel of int is to take 96 bytes at most");
+
+void operation_point() {
+    if (safepoint_due()) [[unlikely]]
+        safepoint_slow();
+    if (outside_simulation()) [[unlikely]]
+        throw std::logic_error(
+            "weft: a foreign thread can't use a channel while there is a simulation");
+}
+
+namespace {
+
+void wake(const chan_step& step) noexcept {
+    if (step.wake != nullptr) end_meeting(*step.wake, step.how);
+}
+
+// After a promise on a closed channel has come to its end: there may be receivers that it kept.
+void wake_all(chan_waiter* first) noexcept {
+    while (first != nullptr) {
+        chan_waiter* const next = first->next_woken;
+        end_meeting(*first, meeting_end::closed);
+        first = next;
+    }
+}
+
+wait_list& list_of(channel_core& c, wait_kind kind) noexcept {
+    return kind == wait_kind::chan_send ? c.senders : c.receivers;
+}
+
+// What a wait has come to.
+struct waited {
+    chan_status status = chan_status::ok;
+    meeting_end how = meeting_end::none;  // Of `ok`, when others ended it.
+    chan_step step;                       // Of `ok`, when the step did not block in the end.
+};
+
+// Tries `step` again and, if that blocks, waits for somebody to meet `me`.
+template <class Step>
+waited wait_for_meeting(channel_core& c, wait_kind kind, void* cell, void* source,
+                        std::int64_t deadline, Step&& step) {
+    for (bool again = false;; again = true) {
+        meeting here;
+        chan_waiter me;
+        waiting wait(cancellation::honoured, kind, &c);
+        me.who = wait.ticket();
+        me.cell = cell;
+        me.source = source;
+        me.shared = &here;
+        waited result;
+        {
+            const std::lock_guard hold(c.lock);
+            result.step = step();
+            if (result.step.what == chan_step::blocked) {
+                again ? list_of(c, kind).push_front(me) : list_of(c, kind).push(me);
+            }
+        }
+        if (result.step.what != chan_step::blocked) {
+            wake(result.step);
+            wait.abandon();
+            return result;
+        }
+        const auto leave = [&] {
+            const std::lock_guard hold(c.lock);
+            list_of(c, kind).remove(me);
+        };
+        wake_reason why = wake_reason::none;
+        try {
+            why = wait.finish(deadline);
+        } catch (...) {
+            leave();
+            throw;
+        }
+        if (why == wake_reason::signalled) {
+            static_cast<void>(here.winner.load(std::memory_order_acquire));  // meeting
+            if (me.how == meeting_end::retry) continue;
+            result.how = me.how;
+            if (me.how == meeting_end::closed) result.status = chan_status::closed;
+            return result;
+        }
+        leave();
+        if (why != wake_reason::timeout) throw_wait_ended(why);
+        result.status = chan_status::timeout;
+        return result;
+    }
+}
+
+// The first try, without a wait; skipped when it would fail.
+template <class Step>
+chan_step try_at_once(channel_core& c, bool may, std::int64_t deadline, Step&& step) noexcept {
+    if (!may && deadline != chan_tries) return {};
+    chan_step result;
+    {
+        const std::lock_guard hold(c.lock);
+        result = step();
+    }
+    wake(result);
+    return result;
+}
+
+}  // namespace
+
+chan_status send_cell(channel_core& c, void* cell, std::int64_t deadline) {
+    operation_point();
+    const auto step = [&] { return send_locked(c, cell); };
+    const chan_step first = try_at_once(c, may_send(c), deadline, step);
+    if (first.what == chan_step::done) return chan_status::ok;
+    if (first.what == chan_step::closed) return chan_status::closed;
+    if (deadline == chan_tries) return chan_status::empty;
+    const waited result = wait_for_meeting(c, wait_kind::chan_send, cell, nullptr, deadline, step);
+    return result.step.what == chan_step::closed ? chan_status::closed : result.status;
+}
+
+received receive_cell(channel_core& c, void* cell, std::int64_t deadline) {
+    operation_point();
+    const auto step = [&] { return receive_locked(c, cell); };
+    const auto from = [](const chan_step& s) {
+        received got{chan_status::ok, s.sender, s.sender != nullptr ? s.sender->source : nullptr};
+        if (s.what == chan_step::closed) got.status = chan_status::closed;
+        return got;
+    };
+    const chan_step first = try_at_once(c, may_receive(c), deadline, step);
+    if (first.what != chan_step::blocked) return from(first);
+    if (deadline == chan_tries) return {};
+    const waited result = wait_for_meeting(c, wait_kind::chan_recv, cell, nullptr, deadline, step);
+    if (result.step.what != chan_step::blocked) return from(result.step);
+    return {result.status, nullptr, nullptr};
+}
+
+void sender_served(waiter& sender) noexcept {
+    end_meeting(static_cast<chan_waiter&>(sender), meeting_end::done);
+}
+
+void sender_must_retry(waiter& sender) noexcept {
+    end_meeting(static_cast<chan_waiter&>(sender), meeting_end::retry);
+}
+
+void return_cell(channel_core& c, void* cell) noexcept {
+    returned_cell* box = nullptr;
+    std::memcpy(&box, cell, sizeof(box));
+    chan_waiter* receiver = nullptr;
+    {
+        const std::lock_guard hold(c.lock);
+        receiver = static_cast<chan_waiter*>(c.receivers.pop_claimed());
+        if (receiver == nullptr) {
+            box->next = c.returned.load(std::memory_order_relaxed);
+            c.returned.store(box, std::memory_order_relaxed);
+        } else {
+            copy_cell(receiver->cell, cell, c.cell_size);
+        }
+    }
+    if (receiver != nullptr) end_meeting(*receiver, meeting_end::done);
+}
+
+send_grant ask_to_send(channel_core& c, void* source, std::int64_t deadline) {
+    operation_point();
+    send_grant grant;
+    const auto step = [&] { return promise_locked(c, grant.permit); };
+    const auto settle = [&](chan_step::result what) {
+        grant.status = what == chan_step::closed ? chan_status::closed : chan_status::ok;
+        return grant;
+    };
+    const chan_step first = try_at_once(c, may_send(c), deadline, step);
+    if (first.what != chan_step::blocked) return settle(first.what);
+    if (deadline == chan_tries) return grant;
+    const waited result =
+        wait_for_meeting(c, wait_kind::chan_send, nullptr, source, deadline, step);
+    if (result.step.what != chan_step::blocked) return settle(result.step.what);
+    grant.status = result.status;
+    grant.taken = result.how == meeting_end::done;
+    return grant;
+}
+
+void use_permit(channel_core& c, send_permit permit, void* cell) noexcept {
+    if (permit.receiver != nullptr) {
+        auto& receiver = static_cast<chan_waiter&>(*permit.receiver);
+        copy_cell(receiver.cell, cell, c.cell_size);
+        end_meeting(receiver, meeting_end::done);
+        return;
+    }
+    chan_step step;
+    chan_waiter* kept = nullptr;
+    {
+        const std::lock_guard hold(c.lock);
+        step = fulfil_locked(c, cell);
+        if (c.closed.load(std::memory_order_relaxed)) kept = claim_all_locked(c);
+    }
+    wake(step);
+    wake_all(kept);
+}
+
+void give_up_permit(channel_core& c, send_permit permit) noexcept {
+    if (permit.receiver != nullptr) {
+        end_meeting(static_cast<chan_waiter&>(*permit.receiver), meeting_end::retry);
+        return;
+    }
+    chan_step step;
+    chan_waiter* kept = nullptr;
+    {
+        const std::lock_guard hold(c.lock);
+        step = fulfil_locked(c, nullptr);
+        if (c.closed.load(std::memory_order_relaxed)) kept = claim_all_locked(c);
+    }
+    wake(step);
+    wake_all(kept);
+}
+
+bool close_channel(channel_core& c) noexcept {
+    simulation_point();
+    chan_waiter* kept = nullptr;
+    {
+        const std::lock_guard hold(c.lock);
+        if (c.closed.load(std::memory_order_relaxed)) return false;
+        c.closed.store(true, std::memory_order_relaxed);
+        kept = claim_all_locked(c);
+    }
+    wake_all(kept);
+    return true;
+}
+
+channel_core* make_channel(std::size_t capacity, std::size_t cell_size,
+                           void (*drop)(void* cell) noexcept) {
+    constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
+    const std::size_t room = std::numeric_limits<std::ptrdiff_t>::max() - sizeof(channel_core);
+    if (capacity > most || (cell_size != 0 && capacity > room / cell_size)) throw std::bad_alloc();
+    void* const memory =
+        off_heap_allocate(sizeof(channel_core) + capacity * cell_size, alignof(channel_core));
+    return ::new (memory) channel_core(capacity, cell_size, drop);
+}
+
+void destroy_channel(channel_core& c) noexcept {
+    WEFT_ASSERT(c.senders.empty() && c.receivers.empty() && c.places_promised == 0);
+    if (c.drop != nullptr) {
+        // Destructors may do what they like, but nobody has a handle any more.
+        while (returned_cell* box = c.returned.load(std::memory_order_relaxed)) {
+            c.returned.store(box->next, std::memory_order_relaxed);
+            c.drop(&box);
+        }
+        for (std::uint32_t left = c.count.load(std::memory_order_relaxed); left != 0; --left) {
+            c.drop(c.cell_at(c.head));
+            c.head = c.head + 1 == c.capacity ? 0 : c.head + 1;
+        }
+    }
+    c.~channel_core();
+    off_heap_free(&c);
+}
+
+void* allocate_box(std::size_t size, std::size_t align) { return off_heap_allocate(size, align); }
+void free_box(void* box) noexcept { off_heap_free(box); }
+
+void throw_channel_closed() { throw channel_closed(); }
+
+void throw_no_channel() {
+    throw std::logic_error("weft: this handle names no channel: it was moved from");
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,260 @@
+// Select: wait for several channels, and meet on one.
+//
+//   1  look which cases seem ready, without a lock; try one of them, picked at random, under the lock of its channel
+//      alone, and so on until one has gone on or none is left
+//   2  lock all channels, by address; try those that are ready; else put a waiter into each list, all with one ticket
+//   3  unlock; sleep; who claims the ticket goes on with the one case
+//   4  take the other waiters out, one channel after the other
+//
+// Step 1 makes the common case as cheap as an operation on one channel. It decides nothing but for the case that it
+// goes on with: that none is ready is found out in step 2, with all channels locked, so there is a moment when it is true.
+//
+// Fairness: each step picks uniformly among the cases that are ready.
+#include <weft/detail/select_core.hpp>
+
+#include "base/assert.hpp"
+#include "chan/chan_waiter.hpp"
+#include "os/clock.hpp"
+#include "sched/machine.hpp"
+#include "sched/processor.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
+#include "sched/wait.hpp"
+
+#include <functional>
+#include <new>
+#include <span>
+
+namespace weft::detail {
+namespace {
+
+using cases_span = std::span<select_case>;
+
+constexpr selected none_went_on{.index = no_case,
+                                .status = chan_status::timeout,
+                                .sender = nullptr,
+                                .source = nullptr,
+                                .permitted = false,
+                                .permit = {}};
+
+static_assert(sizeof(chan_waiter) <= sizeof(select_case::waiter_room));
+static_assert(alignof(chan_waiter) <= alignof(std::uintptr_t));
+
+chan_waiter& waiter_of(select_case& one) noexcept {
+    return *std::launder(reinterpret_cast<chan_waiter*>(one.waiter_room.data()));
+}
+
+[[gnu::noinline]] std::uint32_t random_on_thread(std::uint32_t count) noexcept {
+    thread_local random_source random(reinterpret_cast<std::uintptr_t>(&random) ^
+                                      static_cast<std::uint64_t>(monotonic_ns()));
+    return random.below(count);
+}
+
+std::uint32_t random_below(std::uint32_t count) noexcept {
+    if (count == 1) return 0;
+    machine* const m = this_machine();
+    if (m == nullptr || m->p == nullptr) return random_on_thread(count);
+    if (simulation* const sim = sched.sim.load(std::memory_order_relaxed)) return sim->below(count);
+    return m->p->random.below(count);
+}
+
+bool may_go_on(const select_case& one) noexcept {
+    if (one.channel == nullptr) return false;
+    return one.sends ? may_send(*one.channel) : may_receive(*one.channel);
+}
+
+chan_step step_of(select_case& one, send_permit& permit) noexcept {
+    if (!one.sends) return receive_locked(*one.channel, one.cell);
+    if (one.cell == nullptr) return promise_locked(*one.channel, permit);
+    return send_locked(*one.channel, one.cell);
+}
+
+// Which cases seem ready: their numbers, in `ready`; returns how many.
+std::uint32_t list_ready(cases_span cases) noexcept {
+    std::uint32_t n = 0;
+    for (std::uint32_t i = 0; i != cases.size(); ++i) {
+        if (may_go_on(cases[i])) cases[n++].ready = i;
+    }
+    return n;
+}
+
+// One of those `n`, picked at random, and taken off the list.
+std::uint32_t pick_ready(cases_span cases, std::uint32_t& n) noexcept {
+    const std::uint32_t at = random_below(n);
+    const std::uint32_t picked = cases[at].ready;
+    cases[at].ready = cases[--n].ready;
+    return picked;
+}
+
+// What a step that did not block has come to.
+selected went_on(std::uint32_t index, const select_case& one, const chan_step& step,
+                 send_permit permit) noexcept {
+    selected result;
+    result.index = index;
+    result.status = step.what == chan_step::closed ? chan_status::closed : chan_status::ok;
+    result.sender = step.sender;
+    if (step.sender != nullptr) result.source = step.sender->source;
+    result.permitted = one.sends && one.cell == nullptr && result.status == chan_status::ok;
+    result.permit = permit;
+    return result;
+}
+
+// Step 1. `no_case`: none has gone on.
+selected try_one_by_one(cases_span cases) noexcept {
+    for (std::uint32_t n = list_ready(cases); n != 0;) {
+        const std::uint32_t i = pick_ready(cases, n);
+        select_case& one = cases[i];
+        send_permit permit;
+        one.channel->lock.lock();
+        const chan_step step = step_of(one, permit);
+        one.channel->lock.unlock();
+        if (step.wake != nullptr) end_meeting(*step.wake, step.how);
+        if (step.what != chan_step::blocked) return went_on(i, one, step, permit);
+    }
+    return none_went_on;
+}
+
+// The channels of all cases, sorted by address into `lock_order`. Insertion: there are few, and mostly in order.
+void sort_locks(cases_span cases) noexcept {
+    for (std::size_t i = 0; i != cases.size(); ++i) {
+        channel_core* const one = cases[i].channel;
+        std::size_t at = i;
+        for (; at != 0 && std::less<>()(one, cases[at - 1].lock_order); --at) {
+            cases[at].lock_order = cases[at - 1].lock_order;
+        }
+        cases[at].lock_order = one;
+    }
+}
+
+template <class F>
+void for_each_lock(cases_span cases, F&& f) noexcept {
+    channel_core* last = nullptr;
+    for (select_case& one : cases) {
+        if (one.lock_order != last) f(one.lock_order->lock);
+        last = one.lock_order;
+    }
+}
+
+// The select's locks, all of them.
+class all_locked {
+public:
+    explicit all_locked(cases_span cases) noexcept : cases_(cases) {
+        for_each_lock(cases_, [](spin_lock& lock) { lock.lock(); });
+    }
+    ~all_locked() {
+        for_each_lock(cases_, [](spin_lock& lock) { lock.unlock(); });
+    }
+    all_locked(const all_locked&) = delete;
+    all_locked& operator=(const all_locked&) = delete;
+
+private:
+    cases_span cases_;
+};
+
+// Step 2, the first half. `no_case`: none can go on.
+selected try_locked(cases_span cases, chan_step& step) noexcept {
+    for (std::uint32_t n = list_ready(cases); n != 0;) {
+        const std::uint32_t i = pick_ready(cases, n);
+        send_permit permit;
+        step = step_of(cases[i], permit);
+        if (step.what != chan_step::blocked) return went_on(i, cases[i], step, permit);
+    }
+    return none_went_on;
+}
+
+void enqueue_all(cases_span cases, const ticket& who, meeting& here) noexcept {
+    for (std::uint32_t i = 0; i != cases.size(); ++i) {
+        select_case& one = cases[i];
+        if (one.channel == nullptr) continue;
+        auto* const me = ::new (static_cast<void*>(one.waiter_room.data())) chan_waiter;
+        me->who = who;
+        me->cell = one.cell;
+        me->source = one.source;
+        me->shared = &here;
+        me->index = i;
+        (one.sends ? one.channel->senders : one.channel->receivers).push(*me);
+    }
+}
+
+// Step 4. The winner was popped by who claimed it.
+void dequeue_all(cases_span cases, const chan_waiter* winner) noexcept {
+    for (select_case& one : cases) {
+        if (one.channel == nullptr || &waiter_of(one) == winner) continue;
+        one.channel->lock.lock();
+        (one.sends ? one.channel->senders : one.channel->receivers).remove(waiter_of(one));
+        one.channel->lock.unlock();
+    }
+}
+
+// A case that somebody else has ended.
+selected met(const chan_waiter& winner, const select_case& one) noexcept {
+    selected result;
+    result.index = winner.index;
+    result.status = winner.how == meeting_end::closed ? chan_status::closed : chan_status::ok;
+    result.permitted = one.sends && winner.how == meeting_end::promised;
+    return result;
+}
+
+// Steps 2 to 4. False: the meeting came to nothing, start again.
+bool wait_for_one(cases_span cases, std::int64_t deadline, selected& result) {
+    meeting here;
+    waiting wait(cancellation::honoured, wait_kind::select,
+                 cases.empty() ? nullptr : cases.front().channel);
+    chan_step step;
+    {
+        const all_locked hold(cases);
+        result = try_locked(cases, step);
+        if (result.index == no_case) enqueue_all(cases, wait.ticket(), here);
+    }
+    if (result.index != no_case) {
+        if (step.wake != nullptr) end_meeting(*step.wake, step.how);
+        wait.abandon();
+        return true;
+    }
+    wake_reason why = wake_reason::none;
+    try {
+        why = wait.finish(deadline);
+    } catch (...) {
+        dequeue_all(cases, nullptr);
+        throw;
+    }
+    const chan_waiter* const winner = why == wake_reason::signalled
+                                          ? here.winner.load(std::memory_order_acquire)  // meeting
+                                          : nullptr;
+    dequeue_all(cases, winner);
+    if (winner != nullptr) {
+        if (winner->how == meeting_end::retry) return false;
+        result = met(*winner, cases[winner->index]);
+        return true;
+    }
+    if (why != wake_reason::timeout) throw_wait_ended(why);
+    result = none_went_on;
+    return true;
+}
+
+// With all channels locked: none can go on at one moment.
+selected try_all(cases_span cases) noexcept {
+    chan_step step;
+    selected result;
+    {
+        const all_locked hold(cases);
+        result = try_locked(cases, step);
+    }
+    if (step.wake != nullptr) end_meeting(*step.wake, step.how);
+    return result;
+}
+
+}  // namespace
+
+selected select_cells(select_case* first, std::size_t count, std::int64_t deadline) {
+    operation_point();
+    const cases_span cases(first, count);
+    selected result = try_one_by_one(cases);
+    if (result.index != no_case) return result;
+    sort_locks(cases);
+    if (deadline == chan_tries) return try_all(cases);
+    while (!wait_for_one(cases, deadline, result)) {}
+    return result;
+}
+
+}  // namespace weft::detail

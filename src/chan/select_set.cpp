@@ -1,0 +1,69 @@
+#include <weft/select.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace weft {
+
+using namespace detail;
+
+std::size_t select_set::insert(std::shared_ptr<any_case> one) {
+    const auto free = std::find(cases_.begin(), cases_.end(), nullptr);
+    const auto index = static_cast<std::size_t>(free - cases_.begin());
+    if (free == cases_.end()) {
+        cases_.push_back(std::move(one));
+    } else {
+        *free = std::move(one);
+    }
+    ++size_;
+    return index;
+}
+
+void select_set::remove(std::size_t index) {
+    if (index >= cases_.size() || cases_[index] == nullptr) {
+        throw std::out_of_range("weft: select_set: there is no case of this index");
+    }
+    // Destroyed when the set is whole again: a destructor may use it.
+    const std::shared_ptr<any_case> one = std::exchange(cases_[index], nullptr);
+    --size_;
+}
+
+// The cases are held for the time of a wait: a function may remove them.
+std::size_t select_set::run(bool waits) {
+    struct entry {
+        std::shared_ptr<any_case> held;
+        std::size_t index;
+    };
+    std::vector<entry> live;
+    live.reserve(size_);
+    for (std::size_t i = 0; i != cases_.size(); ++i) {
+        if (cases_[i] != nullptr) live.push_back({cases_[i], i});
+    }
+    std::vector<select_case> table(live.size());
+    select_plan plan;
+    if (!waits) plan.deadline = chan_tries;
+    armed guard{[&] {
+        for (const entry& one : live) one.held->disarm();
+    }};
+    for (std::size_t i = 0; i != live.size(); ++i) live[i].held->arm(i, table[i], plan);
+    const selected result = select_cells(table.data(), table.size(), plan.deadline);
+    guard.dismiss();
+    const std::size_t chosen = plan.chosen(result);
+    const bool gone = result.status == chan_status::ok;
+    for (std::size_t i = 0; i != live.size(); ++i) {
+        if (i != chosen || !gone) live[i].held->disarm();
+    }
+    if (chosen == no_case) return no_case;
+    live[chosen].held->run(result);
+    return live[chosen].index;
+}
+
+std::size_t select_set::wait() { return run(true); }
+
+std::optional<std::size_t> select_set::try_wait() {
+    const std::size_t index = run(false);
+    if (index == no_case) return std::nullopt;
+    return index;
+}
+
+}  // namespace weft
