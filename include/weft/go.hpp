@@ -325,7 +325,7 @@ private:
 
 [[nodiscard]] bool simulated() noexcept;
 /// Every runtime operation passes here: a scheduling point when simulating, else nothing.
-void simulation_point() noexcept;
+void simulation_point_slow() noexcept;
 
 }  // namespace detail
 
@@ -346,7 +346,7 @@ template <class F>
 decltype(auto) blocking(F&& f) {
     if (!in_coroutine()) return std::invoke(std::forward<F>(f));
     if (detail::simulated()) {
-        detail::simulation_point();
+        detail::simulation_point_slow();
         return std::invoke(std::forward<F>(f));
     }
     // One for each type of f: a lambda's is its place.

@@ -2,7 +2,8 @@
 
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
-#include "chan/chan_waiter.hpp"
+#include "chan/channel_steps.hpp"
+#include "chan/operation_point.hpp"
 #include "sched/simulation.hpp"
 #include "sched/wait.hpp"
 
@@ -15,12 +16,10 @@ namespace weft::detail {
 static_assert(chan_waits == never);
 static_assert(sizeof(channel_core) <= 80, "an empty channel of int is to take 96 bytes at most");
 
-void operation_point() {
-    if (safepoint_due()) [[unlikely]]
-        safepoint_slow();
-    if (outside_simulation()) [[unlikely]]
-        throw std::logic_error(
-            "weft: a foreign thread can't use a channel while there is a simulation");
+void refuse_outsiders() {
+    if (!outside_simulation()) return;
+    throw std::logic_error(
+        "weft: a foreign thread can't use a channel while there is a simulation");
 }
 
 namespace {
@@ -51,8 +50,8 @@ struct waited {
 
 // Tries `step` again and, if that blocks, waits for somebody to meet `me`.
 template <class Step>
-waited wait_for_meeting(channel_core& c, wait_kind kind, void* cell, void* source,
-                        std::int64_t deadline, Step&& step) {
+void wait_for_meeting(channel_core& c, wait_kind kind, void* cell, void* source,
+                      std::int64_t deadline, Step&& step, waited& result) {
     for (bool again = false;; again = true) {
         meeting here;
         chan_waiter me;
@@ -61,10 +60,9 @@ waited wait_for_meeting(channel_core& c, wait_kind kind, void* cell, void* sourc
         me.cell = cell;
         me.source = source;
         me.shared = &here;
-        waited result;
         {
             const std::lock_guard hold(c.lock);
-            result.step = step();
+            step(result.step);
             if (result.step.what == chan_step::blocked) {
                 again ? list_of(c, kind).push_front(me) : list_of(c, kind).push(me);
             }
@@ -72,7 +70,7 @@ waited wait_for_meeting(channel_core& c, wait_kind kind, void* cell, void* sourc
         if (result.step.what != chan_step::blocked) {
             wake(result.step);
             wait.abandon();
-            return result;
+            return;
         }
         const auto leave = [&] {
             const std::lock_guard hold(c.lock);
@@ -90,53 +88,56 @@ waited wait_for_meeting(channel_core& c, wait_kind kind, void* cell, void* sourc
             if (me.how == meeting_end::retry) continue;
             result.how = me.how;
             if (me.how == meeting_end::closed) result.status = chan_status::closed;
-            return result;
+            return;
         }
         leave();
         if (why != wake_reason::timeout) throw_wait_ended(why);
         result.status = chan_status::timeout;
-        return result;
+        return;
     }
 }
 
 // The first try, without a wait; skipped when it would fail.
 template <class Step>
-chan_step try_at_once(channel_core& c, bool may, std::int64_t deadline, Step&& step) noexcept {
-    if (!may && deadline != chan_tries) return {};
-    chan_step result;
+void try_at_once(channel_core& c, bool may, std::int64_t deadline, Step&& step,
+                 chan_step& result) noexcept {
+    if (!may && deadline != chan_tries) return;
     {
         const std::lock_guard hold(c.lock);
-        result = step();
+        step(result);
     }
     wake(result);
-    return result;
 }
 
 }  // namespace
 
 chan_status send_cell(channel_core& c, void* cell, std::int64_t deadline) {
     operation_point();
-    const auto step = [&] { return send_locked(c, cell); };
-    const chan_step first = try_at_once(c, may_send(c), deadline, step);
+    const auto step = [&](chan_step& to) { send_locked(c, cell, to); };
+    chan_step first;
+    try_at_once(c, may_send(c), deadline, step, first);
     if (first.what == chan_step::done) return chan_status::ok;
     if (first.what == chan_step::closed) return chan_status::closed;
     if (deadline == chan_tries) return chan_status::empty;
-    const waited result = wait_for_meeting(c, wait_kind::chan_send, cell, nullptr, deadline, step);
+    waited result;
+    wait_for_meeting(c, wait_kind::chan_send, cell, nullptr, deadline, step, result);
     return result.step.what == chan_step::closed ? chan_status::closed : result.status;
 }
 
 received receive_cell(channel_core& c, void* cell, std::int64_t deadline) {
     operation_point();
-    const auto step = [&] { return receive_locked(c, cell); };
+    const auto step = [&](chan_step& to) { receive_locked(c, cell, to); };
     const auto from = [](const chan_step& s) {
         received got{chan_status::ok, s.sender, s.sender != nullptr ? s.sender->source : nullptr};
         if (s.what == chan_step::closed) got.status = chan_status::closed;
         return got;
     };
-    const chan_step first = try_at_once(c, may_receive(c), deadline, step);
+    chan_step first;
+    try_at_once(c, may_receive(c), deadline, step, first);
     if (first.what != chan_step::blocked) return from(first);
     if (deadline == chan_tries) return {};
-    const waited result = wait_for_meeting(c, wait_kind::chan_recv, cell, nullptr, deadline, step);
+    waited result;
+    wait_for_meeting(c, wait_kind::chan_recv, cell, nullptr, deadline, step, result);
     if (result.step.what != chan_step::blocked) return from(result.step);
     return {result.status, nullptr, nullptr};
 }
@@ -169,16 +170,17 @@ void return_cell(channel_core& c, void* cell) noexcept {
 send_grant ask_to_send(channel_core& c, void* source, std::int64_t deadline) {
     operation_point();
     send_grant grant;
-    const auto step = [&] { return promise_locked(c, grant.permit); };
+    const auto step = [&](chan_step& to) { promise_locked(c, grant.permit, to); };
     const auto settle = [&](chan_step::result what) {
         grant.status = what == chan_step::closed ? chan_status::closed : chan_status::ok;
         return grant;
     };
-    const chan_step first = try_at_once(c, may_send(c), deadline, step);
+    chan_step first;
+    try_at_once(c, may_send(c), deadline, step, first);
     if (first.what != chan_step::blocked) return settle(first.what);
     if (deadline == chan_tries) return grant;
-    const waited result =
-        wait_for_meeting(c, wait_kind::chan_send, nullptr, source, deadline, step);
+    waited result;
+    wait_for_meeting(c, wait_kind::chan_send, nullptr, source, deadline, step, result);
     if (result.step.what != chan_step::blocked) return settle(result.step.what);
     grant.status = result.status;
     grant.taken = result.how == meeting_end::done;
@@ -196,7 +198,7 @@ void use_permit(channel_core& c, send_permit permit, void* cell) noexcept {
     chan_waiter* kept = nullptr;
     {
         const std::lock_guard hold(c.lock);
-        step = fulfil_locked(c, cell);
+        fulfil_locked(c, cell, step);
         if (c.closed.load(std::memory_order_relaxed)) kept = claim_all_locked(c);
     }
     wake(step);
@@ -212,7 +214,7 @@ void give_up_permit(channel_core& c, send_permit permit) noexcept {
     chan_waiter* kept = nullptr;
     {
         const std::lock_guard hold(c.lock);
-        step = fulfil_locked(c, nullptr);
+        fulfil_locked(c, nullptr, step);
         if (c.closed.load(std::memory_order_relaxed)) kept = claim_all_locked(c);
     }
     wake(step);

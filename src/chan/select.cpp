@@ -13,7 +13,8 @@
 #include <weft/detail/select_core.hpp>
 
 #include "base/assert.hpp"
-#include "chan/chan_waiter.hpp"
+#include "chan/channel_steps.hpp"
+#include "chan/operation_point.hpp"
 #include "os/clock.hpp"
 #include "sched/machine.hpp"
 #include "sched/processor.hpp"
@@ -63,10 +64,14 @@ bool may_go_on(const select_case& one) noexcept {
     return one.sends ? may_send(*one.channel) : may_receive(*one.channel);
 }
 
-chan_step step_of(select_case& one, send_permit& permit) noexcept {
-    if (!one.sends) return receive_locked(*one.channel, one.cell);
-    if (one.cell == nullptr) return promise_locked(*one.channel, permit);
-    return send_locked(*one.channel, one.cell);
+void step_of(select_case& one, send_permit& permit, chan_step& step) noexcept {
+    if (!one.sends) {
+        receive_locked(*one.channel, one.cell, step);
+    } else if (one.cell == nullptr) {
+        promise_locked(*one.channel, permit, step);
+    } else {
+        send_locked(*one.channel, one.cell, step);
+    }
 }
 
 // Which cases seem ready: their numbers, in `ready`; returns how many.
@@ -106,7 +111,8 @@ selected try_one_by_one(cases_span cases) noexcept {
         select_case& one = cases[i];
         send_permit permit;
         one.channel->lock.lock();
-        const chan_step step = step_of(one, permit);
+        chan_step step;
+        step_of(one, permit, step);
         one.channel->lock.unlock();
         if (step.wake != nullptr) end_meeting(*step.wake, step.how);
         if (step.what != chan_step::blocked) return went_on(i, one, step, permit);
@@ -156,7 +162,8 @@ selected try_locked(cases_span cases, chan_step& step) noexcept {
     for (std::uint32_t n = list_ready(cases); n != 0;) {
         const std::uint32_t i = pick_ready(cases, n);
         send_permit permit;
-        step = step_of(cases[i], permit);
+        step = {};
+        step_of(cases[i], permit, step);
         if (step.what != chan_step::blocked) return went_on(i, cases[i], step, permit);
     }
     return none_went_on;

@@ -6,6 +6,7 @@
 #include "sched/extras.hpp"
 #include "sched/machine.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
 #include "sched/switch.hpp"
 
 #include <new>

@@ -49,9 +49,7 @@ bool cancellation_due(coroutine& self) noexcept {
     return (bits & requests) != 0 && cancellation_allowed(self);
 }
 
-void cancellation_point(coroutine& self) {
-    if (self.attention.load(std::memory_order_relaxed) == 0) [[likely]]
-        return;
+void cancellation_point_slow(coroutine& self) {
     if (cancellation_due(self)) throw_cancelled(self);
 }
 

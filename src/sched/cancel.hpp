@@ -32,7 +32,11 @@ bool set_cancelled(coroutine& c, attention bit = attention_cancel) noexcept;
 [[nodiscard]] bool cancellation_allowed(const coroutine& self) noexcept;
 
 /// Throws `cancelled` if it must.
-void cancellation_point(coroutine& self);
+void cancellation_point_slow(coroutine& self);
+inline void cancellation_point(coroutine& self) {
+    if (self.attention.load(std::memory_order_relaxed) != 0) [[unlikely]]
+        cancellation_point_slow(self);
+}
 
 /// Whether the deadline of an enclosing with_timeout has passed; sets attention_deadline if so. In
 /// runtime/timeout.cpp.

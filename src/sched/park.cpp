@@ -15,19 +15,6 @@ coroutine& current_coroutine() noexcept {
     return *self;
 }
 
-void prepare_park(coroutine& self) noexcept {
-    WEFT_ASSERT(self.state.load(std::memory_order_relaxed) == co_state::running);
-    if ((self.traits & trait_sticky) != 0) [[unlikely]]
-        unstick(self);
-    // Relaxed: the lock or the CAS that shows the waiter to others publishes it.
-    self.state.store(co_state::parking, std::memory_order_relaxed);
-}
-
-void cancel_park(coroutine& self) noexcept {
-    WEFT_ASSERT(self.state.load(std::memory_order_relaxed) == co_state::parking);
-    self.state.store(co_state::running, std::memory_order_relaxed);
-}
-
 namespace {
 
 // Whether `c` has been parked and is the caller's to queue. Otherwise finish_switch() will.

@@ -15,7 +15,9 @@
 // the state with acquire, so who sees `parked` sees the saved context.
 #pragma once
 
+#include "base/assert.hpp"
 #include "sched/coroutine.hpp"
+#include "sched/preempt.hpp"
 
 namespace weft::detail {
 
@@ -23,9 +25,18 @@ namespace weft::detail {
 [[nodiscard]] coroutine& current_coroutine() noexcept;
 
 /// From here on ready() may come, once; and nothing may be done that parks, yields or throws until park().
-void prepare_park(coroutine& self) noexcept;
+inline void prepare_park(coroutine& self) noexcept {
+    WEFT_ASSERT(self.state.load(std::memory_order_relaxed) == co_state::running);
+    if ((self.traits & trait_sticky) != 0) [[unlikely]]
+        unstick(self);
+    // Relaxed: the lock or the CAS that shows the waiter to others publishes it.
+    self.state.store(co_state::parking, std::memory_order_relaxed);
+}
 /// Takes prepare_park() back. Nobody has called ready(), nor will.
-void cancel_park(coroutine& self) noexcept;
+inline void cancel_park(coroutine& self) noexcept {
+    WEFT_ASSERT(self.state.load(std::memory_order_relaxed) == co_state::parking);
+    self.state.store(co_state::running, std::memory_order_relaxed);
+}
 /// Runs others until ready() has come.
 void park(coroutine& self) noexcept;
 

@@ -20,7 +20,7 @@ bool outside_simulation() noexcept {
     return sched.sim.load(std::memory_order_relaxed) != nullptr && this_machine() == nullptr;
 }
 
-void simulation_point() noexcept {
+void simulation_point_slow() noexcept {
     simulation* const sim = sched.sim.load(std::memory_order_relaxed);
     if (sim == nullptr) [[likely]]
         return;

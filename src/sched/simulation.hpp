@@ -6,6 +6,7 @@
 
 #include "base/random.hpp"
 #include "sched/coroutine.hpp"
+#include "sched/scheduler.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -51,6 +52,10 @@ private:
 [[nodiscard]] bool outside_simulation() noexcept;
 
 /// Every runtime operation passes here: a scheduling point when simulating, else nothing.
-void simulation_point() noexcept;
+void simulation_point_slow() noexcept;
+inline void simulation_point() noexcept {
+    if (sched.sim.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
+        simulation_point_slow();
+}
 
 }  // namespace weft::detail

@@ -61,9 +61,19 @@ inline constexpr wait_kind last_wait_kind = wait_kind::once;
 
 class sleeper;
 
+// Copied word by word, so that a fresh one is not read back as a whole from what the store buffer still has in halves.
 struct ticket {
     sleeper* who = nullptr;
     std::uint64_t word = 0;
+
+    ticket() = default;
+    ticket(sleeper* s, std::uint64_t w) noexcept : who(s), word(w) {}
+    ticket(const ticket& t) noexcept : who(t.who), word(t.word) {}
+    ticket& operator=(const ticket& t) noexcept {
+        who = t.who;
+        word = t.word;
+        return *this;
+    }
 };
 
 class sleeper {

@@ -1,6 +1,5 @@
 #include "sched/wait.hpp"
 
-#include "arch/cpu.hpp"
 #include "base/assert.hpp"
 #include "base/tsan.hpp"
 #include "sched/cancel.hpp"
@@ -12,21 +11,8 @@
 
 namespace weft::detail {
 
-waiting::waiting(cancellation how, wait_kind kind, const void* object) : self_(this_coroutine()) {
-    if (self_ == nullptr) {
-        ticket_ = this_thread_sleeper().begin_wait(false, false, kind);
-        return;
-    }
-    simulation_point();
-    bool may_throw = false;
-    if (how == cancellation::honoured) {
-        cancellation_point(*self_);
-        cancellable_ = cancellation_allowed(*self_);
-        may_throw = this_machine()->exceptions->uncaught == 0;
-    }
-    prepare_park(*self_);
-    self_->link = static_cast<coroutine*>(const_cast<void*>(object));  // See waits_on().
-    ticket_ = self_->begin_wait(cancellable_, may_throw, kind);
+void waiting::begin_on_thread(wait_kind kind) noexcept {
+    ticket_ = this_thread_sleeper().begin_wait(false, false, kind);
 }
 
 void waiting::abandon() noexcept {
@@ -38,26 +24,10 @@ void waiting::abandon() noexcept {
     if (self_ != nullptr) cancel_park(*self_);
 }
 
-wake_reason waiting::finish(std::int64_t deadline) {
-    return self_ == nullptr ? finish_thread(deadline) : finish_coroutine(deadline);
-}
-
-wake_reason waiting::finish_thread(std::int64_t deadline) noexcept {
-    return this_thread_sleeper().sleep(ticket_, deadline);
-}
-
-wake_reason waiting::finish_coroutine(std::int64_t deadline) {
+wake_reason waiting::finish_slow(std::int64_t deadline) {
+    if (self_ == nullptr) return this_thread_sleeper().sleep(ticket_, deadline);
     coroutine& self = *self_;
-
-    // Edge *cancel*, the sleeper's second step. If the request came before our word was there, we end the
-    // wait ourselves; failing that, somebody has ended it already and is about to ready us.
-    fence_behind_rmw();
-    constexpr std::uint32_t requests = attention_cancel | attention_deadline;
-    if (cancellable_ && (self.attention.load(std::memory_order_seq_cst) & requests) != 0 &&
-        sleeper::claim(ticket_, wake_reason::cancelled)) {
-        cancel_park(self);
-        return wake_reason::cancelled;
-    }
+    if (cancelled_meanwhile()) return wake_reason::cancelled;
 
     processor* timed = nullptr;
     if (deadline != never) {

@@ -10,12 +10,16 @@
 // the caller takes its waiter off the queue, under the object's lock.
 #pragma once
 
+#include "arch/cpu.hpp"
 #include "os/clock.hpp"
+#include "sched/cancel.hpp"
+#include "sched/machine.hpp"
+#include "sched/park.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
 #include "sched/sleeper.hpp"
 
 namespace weft::detail {
-
-struct coroutine;
 
 enum class cancellation : bool { ignored, honoured };
 
@@ -31,7 +35,23 @@ class waiting {
 public:
     /// With `honoured` on a coroutine this is a cancellation point.
     /// `object`: what is waited for, for reports.
-    waiting(cancellation how, wait_kind kind, const void* object = nullptr);
+    [[gnu::always_inline]] waiting(cancellation how, wait_kind kind, const void* object = nullptr)
+        : self_(this_coroutine()) {
+        if (self_ == nullptr) [[unlikely]] {
+            begin_on_thread(kind);
+            return;
+        }
+        simulation_point();
+        bool may_throw = false;
+        if (how == cancellation::honoured) {
+            cancellation_point(*self_);
+            may_throw = this_machine()->exceptions->uncaught == 0;
+            cancellable_ = may_throw && self_->no_cancel == 0;
+        }
+        prepare_park(*self_);
+        self_->link = static_cast<coroutine*>(const_cast<void*>(object));  // See waits_on().
+        ticket_ = self_->begin_wait(cancellable_, may_throw, kind);
+    }
     waiting(const waiting&) = delete;
     waiting& operator=(const waiting&) = delete;
 
@@ -40,14 +60,34 @@ public:
     /// Sleeps until somebody has fired the ticket, or until `deadline`. `deadlock` comes only to main, in a
     /// wait that was begun with `honoured` (inside no_cancel too). Throws std::bad_alloc, as if it
     /// had been abandoned, if there is no memory for the timer.
-    wake_reason finish(std::int64_t deadline = never);
+    wake_reason finish(std::int64_t deadline = never) {
+        if (self_ == nullptr || deadline != never) [[unlikely]]
+            return finish_slow(deadline);
+        if (cancelled_meanwhile()) [[unlikely]]
+            return wake_reason::cancelled;
+        park(*self_);
+        return self_->reason();
+    }
 
     /// Ends the wait without sleeping. Whoever has seen the ticket finds it stale.
     void abandon() noexcept;
 
 private:
-    wake_reason finish_coroutine(std::int64_t deadline);
-    wake_reason finish_thread(std::int64_t deadline) noexcept;
+    void begin_on_thread(wait_kind kind) noexcept;
+    wake_reason finish_slow(std::int64_t deadline);
+
+    // Edge *cancel*, the sleeper's third step. If the request came before our word was there, we end the wait
+    // ourselves; failing that, somebody has ended it already and is about to ready us.
+    bool cancelled_meanwhile() noexcept {
+        fence_behind_rmw();
+        constexpr std::uint32_t requests = attention_cancel | attention_deadline;
+        if (!cancellable_ || (self_->attention.load(std::memory_order_seq_cst) & requests) == 0 ||
+            !sleeper::claim(ticket_, wake_reason::cancelled)) {
+            return false;
+        }
+        cancel_park(*self_);
+        return true;
+    }
 
     coroutine* self_;  // Null on a thread.
     bool cancellable_ = false;
