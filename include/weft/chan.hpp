@@ -1,9 +1,9 @@
 // Channels: how coroutines hand values to each other.
 #pragma once
 
+#include <weft/clock.hpp>
 #include <weft/detail/channel_core.hpp>
 #include <weft/detail/channel_value.hpp>
-#include <weft/time.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -198,14 +198,14 @@ template <class Self, class T>
 class receives {
 public:
     /// Waits for a value; nullopt when the channel is closed and drained.
-    [[nodiscard]] std::optional<T> recv() const { return receive(chan_waits); }
+    std::optional<T> recv() const { return receive(chan_waits); }
 
     /// nullopt as well when nothing came (in time); the other forms tell which. They leave `into` alone then.
-    [[nodiscard]] std::optional<T> try_recv() const { return receive(chan_tries); }
+    std::optional<T> try_recv() const { return receive(chan_tries); }
     chan_status try_recv(T& into) const { return receive_into(into, chan_tries); }
 
     template <class Rep, class Period>
-    [[nodiscard]] std::optional<T> recv_for(std::chrono::duration<Rep, Period> d) const {
+    std::optional<T> recv_for(std::chrono::duration<Rep, Period> d) const {
         return receive(chan_deadline(d));
     }
     template <class Rep, class Period>

@@ -8,7 +8,7 @@
 #include <weft/detail/task.hpp>
 #include <weft/detail/thread_block.hpp>
 #include <weft/exceptions.hpp>
-#include <weft/time.hpp>
+#include <weft/clock.hpp>
 
 #include <atomic>
 #include <chrono>

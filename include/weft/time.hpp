@@ -1,58 +1,137 @@
-// Time as coroutines see it.
+// Timers and tickers: time as values of a channel.
 #pragma once
 
+#include <weft/chan.hpp>
+#include <weft/clock.hpp>
+#include <weft/detail/call_site.hpp>
+#include <weft/detail/stack_kind.hpp>
+
 #include <chrono>
-#include <ratio>
+#include <functional>
+#include <memory>
+#include <stdexcept>
 #include <type_traits>
+#include <utility>
 
 namespace weft {
+namespace detail {
 
-/// The monotonic clock of the runtime. Its time points are those of std::chrono::steady_clock, and so
-/// is its time, except for the coroutines of testing::simulate(), where time is virtual: it stands still
-/// while anything can run and jumps to the next timer when nothing can.
-struct clock {
-    using duration = std::chrono::steady_clock::duration;
-    using rep = duration::rep;
-    using period = duration::period;
-    using time_point = std::chrono::steady_clock::time_point;
-    static constexpr bool is_steady = true;
+struct timer_node;
 
-    [[nodiscard]] static time_point now() noexcept;
+/// What a timer runs, on a coroutine of its own each time.
+class timer_function {
+public:
+    timer_function() = default;
+    timer_function(const timer_function&) = delete;
+    timer_function& operator=(const timer_function&) = delete;
+    virtual ~timer_function() = default;
+    virtual void run() = 0;
 };
 
-}  // namespace weft
+template <class F>
+class timer_call final : public timer_function {
+public:
+    template <class G>
+    explicit timer_call(G&& f) : f_(std::forward<G>(f)) {}
+    void run() override { std::invoke(f_); }
 
-namespace weft::detail {
+private:
+    F f_;
+};
 
-/// `d` in whole nanoseconds, rounded up so that nobody wakes early, and clamped to what 64 bits hold.
+/// The untyped half of timer and ticker: a node among the timers of the runtime. See src/chan/timer_channel.cpp.
+class timer_core {
+public:
+    /// One that sends the time into `channel()` after `first` and then, if that is positive, every `period`.
+    timer_core(std::chrono::nanoseconds first, std::chrono::nanoseconds period);
+    /// One that runs `f` once, `first` from now.
+    timer_core(std::chrono::nanoseconds first, std::shared_ptr<timer_function> f,
+               const call_site& where);
+    timer_core(timer_core&& other) noexcept
+        : node_(std::exchange(other.node_, nullptr)), channel_(std::move(other.channel_)) {}
+    timer_core& operator=(timer_core&& other) noexcept;
+    ~timer_core();
+
+    bool stop();
+    bool reset(std::chrono::nanoseconds d);
+    [[nodiscard]] const receiver<clock::time_point>& channel() const noexcept { return channel_; }
+
+private:
+    timer_node& node() const;
+
+    timer_node* node_;  // Null when moved from.
+    receiver<clock::time_point> channel_;
+};
+
+[[nodiscard]] receiver<clock::time_point> time_after(std::chrono::nanoseconds d);
+
+}  // namespace detail
+
+inline namespace WEFT_STACK_KIND {
+
+/// One moment in the future. Starts when it is made and ends with its object: the destructor stops it. Any coroutine or thread
+/// may make one while a runtime is up (else std::logic_error), and use it at any time; stop and reset are safe
+/// against each other and against firing. Movable, not while others use it.
+class timer {
+public:
+    /// Sends the time into channel() once, `d` from now.
+    template <class Rep, class Period>
+    explicit timer(std::chrono::duration<Rep, Period> d)
+        : core_(detail::to_nanoseconds(d), std::chrono::nanoseconds(0)) {}
+
+    /// Calls f() on a coroutine of its own, `d` from now; each time, if it is reset. What it calls may outlive the timer.
+    template <class Rep, class Period, class F>
+    requires std::is_invocable_v < std::decay_t<F>
+    & > timer(std::chrono::duration<Rep, Period> d, F&& f, call_site where = call_site::current())
+        : core_(detail::to_nanoseconds(d),
+                std::make_shared<detail::timer_call<std::decay_t<F>>>(std::forward<F>(f)), where) {}
+
+    /// After it the timer will not fire, and no value of its past is received. Returns whether it was pending: false
+    /// when it has fired (and its value has been received, or its function begun) or had been stopped.
+    bool stop() { return core_.stop(); }
+
+    /// Stops it and starts it anew, `d` from now. Returns as stop().
+    template <class Rep, class Period>
+    bool reset(std::chrono::duration<Rep, Period> d) {
+        return core_.reset(detail::to_nanoseconds(d));
+    }
+
+    /// Where the time comes in which it fired. With a function nothing ever does.
+    [[nodiscard]] receiver<clock::time_point> channel() const { return core_.channel(); }
+
+private:
+    detail::timer_core core_;
+};
+
+}  // namespace WEFT_STACK_KIND
+
+/// A tick every `period`, from the moment that it is made. It never drifts: ticks are due at whole periods from the start.
+/// A reader that is slow misses ticks; at most one waits for it. Ends with its object. Threads as with timer.
+class ticker {
+public:
+    /// Throws std::invalid_argument when the period is not positive.
+    template <class Rep, class Period>
+    explicit ticker(std::chrono::duration<Rep, Period> period)
+        : core_(positive(detail::to_nanoseconds(period)), detail::to_nanoseconds(period)) {}
+
+    [[nodiscard]] receiver<clock::time_point> channel() const { return core_.channel(); }
+
+    /// No more ticks, and none of the past is received after it; the channel stays open. Returns whether it was ticking.
+    bool stop() { return core_.stop(); }
+
+private:
+    static std::chrono::nanoseconds positive(std::chrono::nanoseconds period) {
+        if (period.count() > 0) return period;
+        throw std::invalid_argument("weft: the period of a ticker must be positive");
+    }
+
+    detail::timer_core core_;
+};
+
+/// The time, once, `d` from now: on_recv(after(1s), f). When the last handle goes the timer goes with it.
 template <class Rep, class Period>
-[[nodiscard]] constexpr std::chrono::nanoseconds
-to_nanoseconds(std::chrono::duration<Rep, Period> d) noexcept {
-    using std::chrono::nanoseconds;
-    if constexpr (std::is_same_v<std::chrono::duration<Rep, Period>, nanoseconds>) return d;
-    using wide = std::chrono::duration<long double, std::nano>;
-    const long double wanted = wide(d).count();
-    if (!(wanted < static_cast<long double>(nanoseconds::max().count()))) return nanoseconds::max();
-    if (!(wanted > static_cast<long double>(nanoseconds::min().count()))) return nanoseconds::min();
-    return std::chrono::ceil<nanoseconds>(d);
+[[nodiscard]] receiver<clock::time_point> after(std::chrono::duration<Rep, Period> d) {
+    return detail::time_after(detail::to_nanoseconds(d));
 }
 
-/// How long it is from `now` to `when`, rounded up and clamped likewise; not positive when `when` has passed.
-/// Subtracted in floating point, where nothing overflows, and what 64 bits of nanoseconds hold is exact:
-/// the extremes of a clock are further apart than its durations reach, and so are those of coarse units.
-template <class Clock, class To, class From>
-[[nodiscard]] constexpr std::chrono::nanoseconds
-time_left(std::chrono::time_point<Clock, To> when,
-          std::chrono::time_point<Clock, From> now) noexcept {
-    using wide = std::chrono::duration<long double, std::nano>;
-    return to_nanoseconds(wide(when.time_since_epoch()) - wide(now.time_since_epoch()));
-}
-
-/// The moment `d` from now, or the last one there is.
-[[nodiscard]] inline clock::time_point deadline_after(std::chrono::nanoseconds d) noexcept {
-    const clock::time_point now = clock::now();
-    if (d >= clock::time_point::max() - now) return clock::time_point::max();
-    return now + d;
-}
-
-}  // namespace weft::detail
+}  // namespace weft

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/chan.hpp>
+#include <weft/clock.hpp>
 #include <weft/exceptions.hpp>
 #include <weft/go.hpp>
 #include <weft/runtime.hpp>

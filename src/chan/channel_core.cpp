@@ -245,6 +245,7 @@ channel_core* make_channel(std::size_t capacity, std::size_t cell_size,
 }
 
 void destroy_channel(channel_core& c) noexcept {
+    if (c.owner != nullptr) c.owner->let_go(*c.owner);
     WEFT_ASSERT(c.senders.empty() && c.receivers.empty() && c.places_promised == 0);
     if (c.drop != nullptr) {
         // Destructors may do what they like, but nobody has a handle any more.

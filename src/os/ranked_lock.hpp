@@ -15,6 +15,7 @@ namespace weft::detail {
 enum class lock_rank : std::uint8_t {
     lifecycle = 1,  // Starting and stopping the runtime.
     blocking,       // The threads for blocking calls.
+    timer_node,     // One timer of a channel or a function.
     timers,         // One processor's timer heap.
     idle,           // The idle processors and machines.
     global_queue,

@@ -146,6 +146,7 @@ processor& add_processor() {
 void start_scheduler(const options& opts, const environment& env, const scheduler_hooks& hooks,
                      unsigned processor_count, simulation* sim) {
     prepare_fences();
+    sched.generation.fetch_add(1);
     sched.opts = opts;
     sched.env = env;
     sched.hooks = hooks;

@@ -15,6 +15,10 @@ coroutine_extras& extras_at(const timer_event& event) noexcept {
     return *reinterpret_cast<coroutine_extras*>(event.target - 1);
 }
 
+timer_target& target_at(const timer_event& event) noexcept {
+    return *reinterpret_cast<timer_target*>(event.target & ~timer_event::kinds);
+}
+
 sleeper& sleeper_at(const timer_event& event) noexcept {
     return *reinterpret_cast<sleeper*>(event.target);
 }
@@ -33,6 +37,11 @@ void fire_timer(const timer_event& event) noexcept {
         }
         return;
     }
+    if (event.is_call()) {
+        timer_target& target = target_at(event);
+        target.fire(target, event.word);
+        return;
+    }
     coroutine_extras& extras = extras_at(event);
     std::uint64_t expected = event.word;
     // The CAS makes the timer the one that expired; its coroutine is alive until it has left the section, which
@@ -44,7 +53,7 @@ void fire_timer(const timer_event& event) noexcept {
 }
 
 void prefetch_timer(const timer_event& event) noexcept {
-    __builtin_prefetch(reinterpret_cast<const void*>(event.target & ~std::uintptr_t{1}), 1);
+    __builtin_prefetch(reinterpret_cast<const void*>(event.target & ~timer_event::kinds), 1);
 }
 
 void prefetch_woken(const timer_event& event) noexcept {
@@ -59,6 +68,7 @@ void prefetch_woken(const timer_event& event) noexcept {
 
 bool timer_pending(const timer_event& event) noexcept {
     if (event.is_wake()) return sleeper_at(event).waits_for(event.word);
+    if (event.is_call()) return target_at(event).word.load(std::memory_order_relaxed) == event.word;
     return extras_at(event).deadline_word.load(std::memory_order_relaxed) == event.word;
 }
 

@@ -7,6 +7,7 @@
 #include "os/clock.hpp"
 #include "sched/sleeper.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,17 +15,31 @@ namespace weft::detail {
 
 struct processor;
 
-/// What a timer does when it is due. The low bit tells which of two kinds `target` is:
+/// What an upper layer wants to be called for. Type-stable, for stale timers may name it: `word` tells them apart.
+struct timer_target {
+    std::atomic<std::uint64_t> word{0};
+    /// On the scheduler stack of a machine with a processor; `word` may be stale.
+    void (*fire)(timer_target& target, std::uint64_t word) noexcept = nullptr;
+};
+
+/// What a timer does when it is due. The low bits tell which of three kinds `target` is:
 ///   0   a sleeper: fires the ticket {target, word}
 ///   1   the extras of a coroutine, whose deadline_word must still be `word`
+///   2   a timer_target, likewise
 struct timer_event {
     std::uintptr_t target;
     std::uint64_t word;
 
+    static constexpr std::uintptr_t kinds = 3;
+
     static timer_event wake(const ticket& t) noexcept {
         return {reinterpret_cast<std::uintptr_t>(t.who), t.word};
     }
-    [[nodiscard]] bool is_wake() const noexcept { return (target & 1) == 0; }
+    static timer_event call(timer_target& t, std::uint64_t word) noexcept {
+        return {reinterpret_cast<std::uintptr_t>(&t) | 2, word};
+    }
+    [[nodiscard]] bool is_wake() const noexcept { return (target & kinds) == 0; }
+    [[nodiscard]] bool is_call() const noexcept { return (target & 2) != 0; }
 };
 
 /// Fires it, if it still means anything. On a machine.

@@ -1,6 +1,6 @@
 // Sleeping, and the clock.
 #include <weft/go.hpp>
-#include <weft/time.hpp>
+#include <weft/clock.hpp>
 
 #include "os/clock.hpp"
 #include "sched/cancel.hpp"

@@ -53,6 +53,11 @@ struct send_permit {
     waiter* receiver = nullptr;
 };
 
+/// Something that a channel belongs to as long as there are handles, and that goes with the last of them.
+struct channel_owner {
+    void (*let_go)(channel_owner& owner) noexcept = nullptr;
+};
+
 struct alignas(16) channel_core {
     channel_core(std::size_t cells, std::size_t size, void (*destroy)(void* cell) noexcept) noexcept
         : cell_size(static_cast<std::uint32_t>(size)), capacity(static_cast<std::uint32_t>(cells)),
@@ -71,8 +76,9 @@ struct alignas(16) channel_core {
     wait_list receivers;
     wait_list senders;
     std::atomic<returned_cell*> returned{nullptr};
-    void (*const drop)(
-        void* cell) noexcept;  // Destroys the value of a cell; null if there is nothing to it.
+    channel_owner* owner = nullptr;
+    // Destroys the value of a cell; null if there is nothing to it.
+    void (*const drop)(void* cell) noexcept;
 
     [[nodiscard]] std::byte* cell_at(std::uint32_t index) noexcept {
         return reinterpret_cast<std::byte*>(this + 1) + std::size_t{index} * cell_size;

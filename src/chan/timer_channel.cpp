@@ -1,0 +1,343 @@
+// Timers whose time arrives in a channel, or calls a function.
+//
+// A node stands for one timer among those of the processors (time/timer_heap.hpp). It is type-stable; `word` counts its
+// settings, and says whether the last one is still to come:
+//
+//     word    [ setting : 63 | armed : 1 ]
+//
+// A heap entry names node and word, and is stale once the word has changed: stopping touches no heap.
+//
+// Who owns a node: its timer_core, or for after() the channel. There is exactly one; it takes the node back under
+// the lock with a new word, so firing, which holds the lock while the word is its own, never meets a node or a
+// channel that has gone.
+//
+// No stale value: firing sends under the node's lock, stop() and reset() take what lies in the channel under it. (As of
+// Go 1.23.) Lock order: node, then heap or channel.
+#include <weft/go.hpp>
+#include <weft/time.hpp>
+
+#include "base/assert.hpp"
+#include "chan/channel_steps.hpp"
+#include "mem/fixed_pool.hpp"
+#include "os/fence.hpp"
+#include "os/ranked_lock.hpp"
+#include "sched/machine.hpp"
+#include "sched/processor.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
+#include "sched/work_source.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <new>
+
+namespace weft::detail {
+
+struct timer_node : timer_target, channel_owner {
+    timer_node* link = nullptr;
+    ranked_lock lock{lock_rank::timer_node};
+    // Under the lock, when in use.
+    channel_core* channel = nullptr;  // Alive while there is an owner.
+    std::shared_ptr<timer_function> function;
+    call_site where;
+    std::int64_t period = 0;
+    std::int64_t when = 0;
+    processor* home = nullptr;  // Whose heap the entry is in,
+    std::uint64_t runtime = 0;  // of which runtime; 0: in none yet.
+};
+
+namespace {
+
+constexpr std::uint64_t armed = 1;
+constexpr std::uint64_t setting = 2;
+
+// Never destroyed: timers may be statics.
+using node_pool = fixed_pool<timer_node, &timer_node::link>;
+alignas(node_pool) constinit node_pool nodes{"timers"};
+
+std::uint64_t word_of(const timer_node& n) noexcept {
+    return n.word.load(std::memory_order_relaxed);
+}
+
+// The next moment of a ticker that lies ahead; those that were missed are dropped.
+std::int64_t next_tick(std::int64_t last, std::int64_t period, std::int64_t now) noexcept {
+    const std::int64_t missed = now > last ? (now - last) / period : 0;
+    if (last > never - period * (missed + 1)) return never - 1;
+    return last + period * (missed + 1);
+}
+
+// Under the lock, on a machine. Throws std::bad_alloc.
+void add_entry(timer_node& n) {
+    processor& p = *this_machine()->p;
+    sched.hooks.timers->add(p, n.when, timer_event::call(n, word_of(n)));
+    n.home = &p;
+    n.runtime = sched.generation.load(std::memory_order_relaxed);
+}
+
+// The entry that `n` has left behind is stale. On any thread.
+void forget_entry(processor* home, std::uint64_t runtime) noexcept {
+    if (home == nullptr || sched.generation.load(std::memory_order_relaxed) != runtime) return;
+    if (this_machine() != nullptr) {
+        sched.hooks.timers->forget(*home);
+        return;
+    }
+    const foreign_visit visit;
+    if (!visit || outside_simulation()) return;
+    if (sched.generation.load(std::memory_order_relaxed) != runtime) return;
+    sched.hooks.timers->forget(*home);
+}
+
+[[noreturn]] void out_of_memory() noexcept {
+    check_failed(__FILE__, __LINE__, "there is memory for the next tick of a ticker");
+}
+
+void launch(const std::shared_ptr<timer_function>& function, const call_site& where) noexcept {
+    auto body = [function] { function->run(); };
+    using frame = task_frame<decltype(body), void>;
+    try {
+        coroutine& c = begin_spawn(frame::type, nullptr, nullptr, spawn_mode::detached, where);
+        // We are no coroutine that a shutdown waits for. Counted first and asked behind it: either it waits for this
+        // one, or it is seen here (the pair of the fence is the heavy one in cancel_all).
+        light_fence();
+        if (sched.draining.load(std::memory_order_acquire)) {
+            abandon_spawn(c);
+            return;
+        }
+        ::new (static_cast<void*>(static_cast<frame*>(frame_of(c))->call_bytes)) decltype(body)(
+            std::move(body));
+        commit_spawn(c);
+    } catch (const std::bad_alloc&) {
+        check_failed(__FILE__, __LINE__, "there is memory for the function of a timer");
+    }
+}
+
+void fire_node(timer_target& target, std::uint64_t word) noexcept {
+    auto& n = static_cast<timer_node&>(target);
+    chan_step step;
+    std::shared_ptr<timer_function> function;
+    call_site where;
+    {
+        const std::lock_guard hold(n.lock);
+        if (word_of(n) != word) return;
+        const std::int64_t now = now_ns();
+        if (n.period == 0) {
+            n.word.store((word & ~armed) + setting, std::memory_order_relaxed);
+        } else {
+            n.when = next_tick(n.when, n.period, now);
+            try {
+                add_entry(n);
+            } catch (const std::bad_alloc&) {
+                out_of_memory();
+            }
+        }
+        if (n.function != nullptr) {
+            function = n.function;
+            where = n.where;
+        } else {
+            const std::lock_guard hold_channel(n.channel->lock);
+            if (n.channel->count.load(std::memory_order_relaxed) == 0) {
+                const clock::time_point time{std::chrono::nanoseconds(now)};
+                send_locked(*n.channel, &time, step);
+            }
+        }
+    }
+    if (step.wake != nullptr) end_meeting(*step.wake, step.how);
+    if (function != nullptr) launch(function, where);
+}
+
+// Takes the value out that nobody has received; false when there is none. Under the node's lock.
+bool drain(channel_core* c) noexcept {
+    if (c == nullptr) return false;
+    const std::lock_guard hold(c->lock);
+    if (c->count.load(std::memory_order_relaxed) == 0) return false;
+    c->set_count(0);  // Of one cell, at the head.
+    return true;
+}
+
+struct setting_before {
+    bool pending = false;
+    processor* home = nullptr;
+    std::uint64_t runtime = 0;
+};
+
+// A new setting, unarmed. Under the lock.
+setting_before disarm_locked(timer_node& n) noexcept {
+    const std::uint64_t word = word_of(n);
+    setting_before before;
+    if ((word & armed) != 0) {
+        before = {true, n.home, n.runtime};
+        n.home = nullptr;
+    }
+    n.word.store((word & ~armed) + setting, std::memory_order_relaxed);
+    if (drain(n.channel)) before.pending = true;
+    return before;
+}
+
+// From a thread that has no timers of its own: a coroutine adds the entry, if it is still wanted by then.
+void add_entry_elsewhere(timer_node& n, std::uint64_t word) {
+    weft::go([&n, word] {
+        const no_cancel to_the_end;
+        const std::lock_guard hold(n.lock);
+        if (word_of(n) == word) add_entry(n);
+    });
+}
+
+std::int64_t moment(std::chrono::nanoseconds d) noexcept {
+    return deadline_after(std::max(d, std::chrono::nanoseconds(0))).time_since_epoch().count();
+}
+
+// Throws what add_entry() and go() do; the node is then unarmed.
+bool set(timer_node& n, std::chrono::nanoseconds d, bool stops_first) {
+    setting_before before;
+    std::uint64_t word = 0;
+    const bool here = this_coroutine() != nullptr;
+    {
+        const std::lock_guard hold(n.lock);
+        if (stops_first) before = disarm_locked(n);
+        word = word_of(n) | armed;
+        n.word.store(word, std::memory_order_relaxed);
+        n.when = moment(d);
+        n.home = nullptr;
+        try {
+            if (here) add_entry(n);
+        } catch (...) {
+            n.word.store(word & ~armed, std::memory_order_relaxed);
+            throw;
+        }
+    }
+    forget_entry(before.home, before.runtime);
+    if (here) {
+        simulation_point();
+        return before.pending;
+    }
+    try {
+        add_entry_elsewhere(n, word);
+    } catch (...) {
+        const std::lock_guard hold(n.lock);
+        if (word_of(n) == word) disarm_locked(n);
+        throw;
+    }
+    return before.pending;
+}
+
+bool stop_node(timer_node& n) noexcept {
+    setting_before before;
+    {
+        const std::lock_guard hold(n.lock);
+        before = disarm_locked(n);
+    }
+    forget_entry(before.home, before.runtime);
+    return before.pending;
+}
+
+void give_node(timer_node& n) noexcept {
+    // The function's destructor is the program's: under no lock.
+    std::shared_ptr<timer_function> function;
+    setting_before before;
+    {
+        const std::lock_guard hold(n.lock);
+        before = disarm_locked(n);
+        function = std::move(n.function);
+        n.channel = nullptr;
+    }
+    forget_entry(before.home, before.runtime);
+    nodes.give(n);
+}
+
+timer_node& take_node() {
+    timer_node* const n = nodes.take();
+    if (n == nullptr) throw std::bad_alloc();
+    const std::lock_guard hold(n->lock);
+    n->fire = &fire_node;
+    n->period = 0;
+    n->home = nullptr;
+    return *n;
+}
+
+receiver<clock::time_point> time_channel(std::size_t capacity) {
+    return receiver<clock::time_point>(chan<clock::time_point>(capacity));
+}
+
+void let_go_of_after(channel_owner& owner) noexcept { give_node(static_cast<timer_node&>(owner)); }
+
+}  // namespace
+
+timer_core::timer_core(std::chrono::nanoseconds first, std::chrono::nanoseconds period)
+    : node_(nullptr), channel_(time_channel(1)) {
+    timer_node& n = take_node();
+    {
+        const std::lock_guard hold(n.lock);
+        n.channel = channel_.core_or_null();
+        n.period = period.count();
+    }
+    try {
+        set(n, first, false);
+    } catch (...) {
+        give_node(n);
+        throw;
+    }
+    node_ = &n;
+}
+
+timer_core::timer_core(std::chrono::nanoseconds first, std::shared_ptr<timer_function> f,
+                       const call_site& where)
+    : node_(nullptr), channel_(time_channel(1)) {
+    timer_node& n = take_node();
+    {
+        const std::lock_guard hold(n.lock);
+        n.function = std::move(f);
+        n.where = where;
+    }
+    try {
+        set(n, first, false);
+    } catch (...) {
+        give_node(n);
+        throw;
+    }
+    node_ = &n;
+}
+
+timer_core& timer_core::operator=(timer_core&& other) noexcept {
+    if (this == &other) return *this;
+    if (node_ != nullptr) give_node(*node_);
+    node_ = std::exchange(other.node_, nullptr);
+    channel_ = std::move(other.channel_);
+    return *this;
+}
+
+timer_core::~timer_core() {
+    if (node_ != nullptr) give_node(*node_);
+}
+
+timer_node& timer_core::node() const {
+    if (node_ == nullptr) throw std::logic_error("weft: this timer was moved from");
+    return *node_;
+}
+
+bool timer_core::stop() {
+    timer_node& n = node();
+    simulation_point();
+    return stop_node(n);
+}
+
+bool timer_core::reset(std::chrono::nanoseconds d) {
+    timer_node& n = node();
+    simulation_point();
+    return set(n, d, true);
+}
+
+receiver<clock::time_point> time_after(std::chrono::nanoseconds d) {
+    receiver<clock::time_point> channel = time_channel(1);
+    channel_core& core = *channel.core_or_null();
+    timer_node& n = take_node();
+    {
+        const std::lock_guard hold(n.lock);
+        n.channel = &core;
+        n.let_go = &let_go_of_after;
+    }
+    core.owner = &n;  // From here on the channel sees to the node.
+    set(n, d, false);
+    return channel;
+}
+
+}  // namespace weft::detail
