@@ -215,10 +215,11 @@ public:
     template <class Clock, class Duration>
     [[nodiscard]] std::optional<T> recv_until(std::chrono::time_point<Clock, Duration> when) const {
         std::optional<T> value;
-        attempt_until(when, [&](std::int64_t deadline) {
+        const chan_status status = attempt_until(when, [&](std::int64_t deadline) {
             return receive_value<T>(channel(), deadline,
                                     [&](T&& v) { value.emplace(std::move(v)); });
         });
+        if (status != chan_status::ok) conceal(value);
         return value;
     }
     template <class Clock, class Duration>
@@ -236,7 +237,9 @@ private:
 
     [[nodiscard]] std::optional<T> receive(std::int64_t deadline) const {
         std::optional<T> value;
-        receive_value<T>(channel(), deadline, [&](T&& v) { value.emplace(std::move(v)); });
+        const chan_status status =
+            receive_value<T>(channel(), deadline, [&](T&& v) { value.emplace(std::move(v)); });
+        if (status != chan_status::ok) conceal(value);
         return value;
     }
     chan_status receive_into(T& into, std::int64_t deadline) const {

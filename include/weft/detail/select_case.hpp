@@ -9,7 +9,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -112,19 +111,25 @@ public:
     }
     void disarm() noexcept {}
     void run(const selected& result) {
+        if constexpr (std::is_void_v<T>) {
+            f_(take(result).has_value());
+        } else {
+            f_(take(result));
+        }
+    }
+
+private:
+    // Not inline: g++ would warn of every `*value` in a function of the program's, for what that would read if the
+    // channel were closed.
+    [[gnu::noinline]] std::optional<value> take(const selected& result) {
         std::optional<value> got;
         if (result.status == chan_status::ok) {
             parcel_.pass(*channel_.core(), result.as_received(),
                          [&](value&& v) { got.emplace(std::move(v)); });
         }
-        if constexpr (std::is_void_v<T>) {
-            std::invoke(f_, got.has_value());
-        } else {
-            std::invoke(f_, std::move(got));
-        }
+        return got;
     }
 
-private:
     case_channel channel_;
     [[no_unique_address]] F f_;
     incoming<value> parcel_;
@@ -170,7 +175,7 @@ public:
         } else if (result.permitted) {
             send_permitted<T>(*channel_.core(), result.permit, value_);
         }
-        std::invoke(f_);
+        f_();
     }
 
 private:
@@ -192,7 +197,7 @@ public:
         plan.until(index, chan_deadline(after_));
     }
     void disarm() noexcept {}
-    void run(const selected&) { std::invoke(f_); }
+    void run(const selected&) { f_(); }
 
 private:
     std::chrono::nanoseconds after_;
@@ -209,7 +214,7 @@ public:
         plan.until(index, chan_tries);
     }
     void disarm() noexcept {}
-    void run(const selected&) { std::invoke(f_); }
+    void run(const selected&) { f_(); }
 
 private:
     [[no_unique_address]] F f_;
