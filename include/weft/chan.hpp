@@ -104,6 +104,10 @@ public:
     /// Throw channel_closed like send().
     bool try_send(T& value) const { return send_value_until(channel(), value, chan_tries); }
     bool try_send(T&& value) const { return try_send(value); }
+    bool try_send(const T& value) const requires std::is_copy_constructible_v<T> {
+        T copy(value);
+        return try_send(copy);
+    }
 
     template <class Rep, class Period>
     bool send_for(T& value, std::chrono::duration<Rep, Period> d) const {
@@ -112,6 +116,13 @@ public:
     template <class Rep, class Period>
     bool send_for(T&& value, std::chrono::duration<Rep, Period> d) const {
         return send_for(value, d);
+    }
+    template <class Rep, class Period>
+    bool
+    send_for(const T& value,
+             std::chrono::duration<Rep, Period> d) const requires std::is_copy_constructible_v<T> {
+        T copy(value);
+        return send_for(copy, d);
     }
     template <class Clock, class Duration>
     bool send_until(T& value, std::chrono::time_point<Clock, Duration> when) const {
@@ -123,6 +134,12 @@ public:
     template <class Clock, class Duration>
     bool send_until(T&& value, std::chrono::time_point<Clock, Duration> when) const {
         return send_until(value, when);
+    }
+    template <class Clock, class Duration>
+    bool send_until(const T& value, std::chrono::time_point<Clock, Duration> when)
+        const requires std::is_copy_constructible_v<T> {
+        T copy(value);
+        return send_until(copy, when);
     }
 
     /// Nothing more will be sent. What is buffered can still be received; whoever waits hears of it: receivers get
@@ -162,7 +179,8 @@ private:
     [[nodiscard]] channel_core& channel() const { return static_cast<const Self&>(*this).core(); }
 };
 
-/// Goes through what a channel still has to give: each step receives.
+/// Goes through what a channel still has to give. Receives when it is looked at, not when it is moved on: so what
+/// ends early has taken nothing that it does not show. Holds the channel.
 template <class T>
 class channel_iterator {
 public:
@@ -170,26 +188,40 @@ public:
     using value_type = T;
     using difference_type = std::ptrdiff_t;
 
-    channel_iterator() = default;
-    explicit channel_iterator(channel_core& c) : core_(&c) { ++*this; }
+    channel_iterator() noexcept : channel_(nullptr) {}
+    explicit channel_iterator(const channel_handle& c) noexcept : channel_(c) {}
     channel_iterator(channel_iterator&&) = default;
     channel_iterator& operator=(channel_iterator&&) = default;
 
-    [[nodiscard]] T& operator*() const noexcept { return *value_; }
-    [[nodiscard]] T* operator->() const noexcept { return std::addressof(*value_); }
+    [[nodiscard]] T& operator*() const {
+        look();
+        return *value_;
+    }
+    [[nodiscard]] T* operator->() const { return std::addressof(**this); }
     channel_iterator& operator++() {
+        look();
         value_.reset();
-        receive_value<T>(*core_, chan_waits, [&](T&& v) { value_.emplace(std::move(v)); });
+        looked_ = false;
         return *this;
     }
     void operator++(int) { ++*this; }
-    friend bool operator==(const channel_iterator& i, std::default_sentinel_t) noexcept {
+    friend bool operator==(const channel_iterator& i, std::default_sentinel_t) {
+        i.look();
         return !i.value_.has_value();
     }
 
 private:
-    channel_core* core_ = nullptr;
+    void look() const {
+        if (looked_) return;
+        const chan_status status = receive_value<T>(*channel_.core_or_null(), chan_waits,
+                                                    [&](T&& v) { value_.emplace(std::move(v)); });
+        if (status != chan_status::ok) conceal(value_);
+        looked_ = true;
+    }
+
+    channel_handle channel_;
     mutable std::optional<T> value_;
+    mutable bool looked_ = false;
 };
 
 /// The receiving members of chan and receiver. Each is a cancellation point. A value whose move throws stays in the
@@ -229,7 +261,10 @@ public:
     }
 
     /// `for (T& value : channel)` until it is closed and drained.
-    [[nodiscard]] channel_iterator<T> begin() const { return channel_iterator<T>(channel()); }
+    [[nodiscard]] channel_iterator<T> begin() const {
+        channel();
+        return channel_iterator<T>(static_cast<const Self&>(*this));
+    }
     [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
 private:
@@ -292,25 +327,33 @@ template <class T>
 class chan : public detail::channel_handle,
              public detail::sends<chan<T>, T>,
              public detail::receives<chan<T>, T> {
-    static_assert(std::is_void_v<T> || (std::is_object_v<T> && std::is_move_constructible_v<T> &&
-                                        !std::is_const_v<T>),
-                  "weft::chan carries objects that can be moved");
-
 public:
+    /// Unbuffered.
+    chan() : chan(0) {}
     /// Throws std::bad_alloc.
-    explicit chan(std::size_t capacity = 0)
-        : channel_handle(detail::make_channel(capacity, detail::cell_size_of<detail::carried<T>>,
-                                              detail::cell_destructor<detail::carried<T>>())) {}
+    explicit chan(std::size_t capacity) : channel_handle(make(capacity)) {}
 
 private:
     friend detail::sends<chan<T>, T>;
     friend detail::receives<chan<T>, T>;
+
+    // Only here must T be complete: a message may hold the channel for its answer.
+    static detail::channel_core* make(std::size_t capacity) {
+        using value = detail::carried<T>;
+        static_assert(std::is_object_v<value> && std::is_move_constructible_v<value> &&
+                          !std::is_const_v<value> && !std::is_array_v<value>,
+                      "weft::chan carries objects that can be moved");
+        return detail::make_channel(capacity, detail::cell_size_of<value>, !detail::in_cell<value>,
+                                    detail::cell_destructor<value>());
+    }
 };
 
 /// The sending end of a channel.
 template <class T>
 class sender : public detail::channel_handle, public detail::sends<sender<T>, T> {
 public:
+    /// Of no channel, as when moved from.
+    sender() noexcept : channel_handle(nullptr) {}
     sender(const chan<T>& c) noexcept : channel_handle(c) {}
     sender(chan<T>&& c) noexcept : channel_handle(std::move(c)) {}
 
@@ -322,6 +365,8 @@ private:
 template <class T>
 class receiver : public detail::channel_handle, public detail::receives<receiver<T>, T> {
 public:
+    /// Of no channel, as when moved from.
+    receiver() noexcept : channel_handle(nullptr) {}
     receiver(const chan<T>& c) noexcept : channel_handle(c) {}
     receiver(chan<T>&& c) noexcept : channel_handle(std::move(c)) {}
 

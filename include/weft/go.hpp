@@ -4,11 +4,11 @@
 // latter blocks as a thread does where a coroutine would park.
 #pragma once
 
+#include <weft/clock.hpp>
 #include <weft/detail/call_site.hpp>
 #include <weft/detail/task.hpp>
 #include <weft/detail/thread_block.hpp>
 #include <weft/exceptions.hpp>
-#include <weft/clock.hpp>
 
 #include <atomic>
 #include <chrono>

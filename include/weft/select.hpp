@@ -20,7 +20,7 @@
 namespace weft {
 
 /// A case that receives: calls f(std::optional<T>), without a value when the channel is closed and drained; of a
-/// chan<void> f(bool). An lvalue channel must outlive the case, an rvalue is kept in it: on_recv(after(1s), f).
+/// chan<void> f(bool); or f(), if that is all that f takes. An lvalue channel must outlive the case, an rvalue is kept in it: on_recv(after(1s), f).
 template <class Channel, class F = detail::no_action>
 [[nodiscard]] auto on_recv(Channel&& c, F f = {}) {
     using T = detail::received_through<std::remove_cvref_t<Channel>>;
@@ -28,32 +28,48 @@ template <class Channel, class F = detail::no_action>
 }
 
 /// A case that sends `value` and then calls f(). An lvalue is referenced and must outlive the case, an rvalue is stored
-/// in it; it is moved from only when the case is chosen. select throws channel_closed when it meets a closed channel.
-template <class Channel, class V, class F = detail::no_action>
-requires(!std::is_void_v<detail::sent_through<std::remove_cvref_t<Channel>>>)
-    [[nodiscard]] auto on_send(Channel&& c, V&& value, F f = {}) {
-    using T = detail::sent_through<std::remove_cvref_t<Channel>>;
-    using kept = std::conditional_t<std::is_same_v<V, T&>, T&, T>;
-    return detail::send_case<T, kept, F>(detail::case_channel(std::forward<Channel>(c)),
-                                         std::forward<V>(value), std::move(f));
+/// in it; it is moved from only when the case is chosen. (So one value may be in several cases.) In a select_set a
+/// value that is stored is sent once; then the case is never ready again. select throws channel_closed when it
+/// meets a closed channel.
+template <class Channel, class F = detail::no_action>
+requires(!std::is_void_v<detail::sent_by<Channel>>)
+    [[nodiscard]] auto on_send(Channel&& c, detail::sent_by<Channel>& value, F f = {}) {
+    using T = detail::sent_by<Channel>;
+    return detail::send_case<T, T&, F>(detail::case_channel(std::forward<Channel>(c)), value,
+                                       std::move(f));
+}
+template <class Channel, class F = detail::no_action>
+requires(!std::is_void_v<detail::sent_by<Channel>>)
+    [[nodiscard]] auto on_send(Channel&& c, detail::sent_by<Channel>&& value, F f = {}) {
+    using T = detail::sent_by<Channel>;
+    return detail::send_case<T, T, F>(detail::case_channel(std::forward<Channel>(c)),
+                                      std::move(value), std::move(f));
+}
+template <class Channel, class F = detail::no_action>
+requires std::is_copy_constructible_v<detail::sent_by<Channel>>
+[[nodiscard]] auto on_send(Channel&& c, const detail::sent_by<Channel>& value, F f = {}) {
+    using T = detail::sent_by<Channel>;
+    return detail::send_case<T, T, F>(detail::case_channel(std::forward<Channel>(c)), value,
+                                      std::move(f));
 }
 
 /// The same for chan<void>.
 template <class Channel, class F = detail::no_action>
-requires std::is_void_v<detail::sent_through<std::remove_cvref_t<Channel>>>
+requires std::is_void_v<typename detail::channel_ends<std::remove_cvref_t<Channel>>::sent>
 [[nodiscard]] auto on_send(Channel&& c, F f = {}) {
     return detail::send_case<detail::unit, detail::unit, F>(
         detail::case_channel(std::forward<Channel>(c)), detail::unit(), std::move(f));
 }
 
-/// The case that is chosen when no other could go on for so long, or until then.
+/// The case that is chosen when no other could go on for so long, counted from each wait.
 template <class Rep, class Period, class F = detail::no_action>
 [[nodiscard]] auto on_timeout(std::chrono::duration<Rep, Period> d, F f = {}) {
-    return detail::timeout_case<F>(detail::to_nanoseconds(d), std::move(f));
+    return detail::timeout_case<std::chrono::duration<Rep, Period>, F>(d, std::move(f));
 }
+/// Or until `when`. (A clock that is set while the select waits does not move the end of the wait.)
 template <class Clock, class Duration, class F = detail::no_action>
 [[nodiscard]] auto on_timeout(std::chrono::time_point<Clock, Duration> when, F f = {}) {
-    return detail::timeout_case<F>(detail::time_left(when, Clock::now()), std::move(f));
+    return detail::timeout_case<std::chrono::time_point<Clock, Duration>, F>(when, std::move(f));
 }
 
 /// The case that is chosen when no other can go on at once.
@@ -79,16 +95,9 @@ requires(sizeof...(Cases) != 0 && (detail::is_case<std::remove_cvref_t<Cases>> &
         [&]<std::size_t... I>(std::index_sequence<I...>) { (f(I, std::get<I>(all)), ...); }
         (std::make_index_sequence<count>());
     };
-    detail::armed guard{[&] { each([](std::size_t, auto& one) { one.disarm(); }); }};
     each([&](std::size_t i, auto& one) { one.arm(i, table[i], plan); });
     const detail::selected result = detail::select_cells(table, count, plan.deadline);
     const std::size_t chosen = plan.chosen(result);
-    // Those that were not chosen get their values back before anything of the program's runs.
-    const bool gone = result.status == chan_status::ok;
-    guard.dismiss();
-    each([&](std::size_t i, auto& one) {
-        if (i != chosen || !gone) one.disarm();
-    });
     each([&](std::size_t i, auto& one) {
         if (i == chosen) one.run(result);
     });

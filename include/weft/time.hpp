@@ -96,7 +96,7 @@ public:
         return core_.reset(detail::to_nanoseconds(d));
     }
 
-    /// Where the time comes in which it fired. With a function nothing ever does.
+    /// Where the time comes in which it fired. Of a timer with a function: no channel, as a moved-from handle.
     [[nodiscard]] receiver<clock::time_point> channel() const { return core_.channel(); }
 
 private:

@@ -35,16 +35,18 @@ struct chan_waiter : waiter {
     void* source = nullptr;  // Of a sender that has no cell: its value.
     meeting* shared = nullptr;
     std::uint32_t index = 0;  // Which case of a select.
+    std::uint32_t place = 0;  // Of `promised`.
     meeting_end how = meeting_end::none;
-    chan_waiter* next_woken = nullptr;  // Of those that one close() wakes.
+    chan_waiter* next_woken = nullptr;  // Of those that one step wakes.
 };
 
 /// Ends the wait of `w`, which the caller has claimed. It may be gone when this returns.
-inline void end_meeting(chan_waiter& w, meeting_end how) noexcept {
+inline void end_meeting(chan_waiter& w, meeting_end how,
+                        void (*wake)(ticket) noexcept = &wake_claimed) noexcept {
     const ticket who = w.who;
     w.how = how;
     w.shared->winner.store(&w, std::memory_order_release);  // meeting
-    wake_claimed(who);
+    wake(who);
 }
 
 }  // namespace weft::detail

@@ -24,19 +24,6 @@ void refuse_outsiders() {
 
 namespace {
 
-void wake(const chan_step& step) noexcept {
-    if (step.wake != nullptr) end_meeting(*step.wake, step.how);
-}
-
-// After a promise on a closed channel has come to its end: there may be receivers that it kept.
-void wake_all(chan_waiter* first) noexcept {
-    while (first != nullptr) {
-        chan_waiter* const next = first->next_woken;
-        end_meeting(*first, meeting_end::closed);
-        first = next;
-    }
-}
-
 wait_list& list_of(channel_core& c, wait_kind kind) noexcept {
     return kind == wait_kind::chan_send ? c.senders : c.receivers;
 }
@@ -45,6 +32,7 @@ wait_list& list_of(channel_core& c, wait_kind kind) noexcept {
 struct waited {
     chan_status status = chan_status::ok;
     meeting_end how = meeting_end::none;  // Of `ok`, when others ended it.
+    std::uint32_t place = 0;              // Of `promised`.
     chan_step step;                       // Of `ok`, when the step did not block in the end.
 };
 
@@ -68,7 +56,7 @@ void wait_for_meeting(channel_core& c, wait_kind kind, void* cell, void* source,
             }
         }
         if (result.step.what != chan_step::blocked) {
-            wake(result.step);
+            result.step.wake.wake_all();
             wait.abandon();
             return;
         }
@@ -87,6 +75,7 @@ void wait_for_meeting(channel_core& c, wait_kind kind, void* cell, void* source,
             static_cast<void>(here.winner.load(std::memory_order_acquire));  // meeting
             if (me.how == meeting_end::retry) continue;
             result.how = me.how;
+            result.place = me.place;
             if (me.how == meeting_end::closed) result.status = chan_status::closed;
             return;
         }
@@ -106,7 +95,7 @@ void try_at_once(channel_core& c, bool may, std::int64_t deadline, Step&& step,
         const std::lock_guard hold(c.lock);
         step(result);
     }
-    wake(result);
+    result.wake.wake_all();
 }
 
 }  // namespace
@@ -184,78 +173,78 @@ send_grant ask_to_send(channel_core& c, void* source, std::int64_t deadline) {
     if (result.step.what != chan_step::blocked) return settle(result.step.what);
     grant.status = result.status;
     grant.taken = result.how == meeting_end::done;
+    grant.permit = {nullptr, result.place};
     return grant;
 }
 
-void use_permit(channel_core& c, send_permit permit, void* cell) noexcept {
-    if (permit.receiver != nullptr) {
-        auto& receiver = static_cast<chan_waiter&>(*permit.receiver);
-        copy_cell(receiver.cell, cell, c.cell_size);
-        end_meeting(receiver, meeting_end::done);
-        return;
-    }
+namespace {
+
+void settle(channel_core& c, std::uint32_t place, std::uintptr_t box) noexcept {
     chan_step step;
-    chan_waiter* kept = nullptr;
     {
         const std::lock_guard hold(c.lock);
-        fulfil_locked(c, cell, step);
-        if (c.closed.load(std::memory_order_relaxed)) kept = claim_all_locked(c);
+        settle_locked(c, place, box, step);
     }
-    wake(step);
-    wake_all(kept);
+    step.wake.wake_all();
+}
+
+}  // namespace
+
+void use_permit(channel_core& c, send_permit permit, void* box) noexcept {
+    if (permit.receiver == nullptr) {
+        settle(c, permit.place, reinterpret_cast<std::uintptr_t>(box));
+        return;
+    }
+    auto& receiver = static_cast<chan_waiter&>(*permit.receiver);
+    std::memcpy(receiver.cell, &box, sizeof(box));
+    end_meeting(receiver, meeting_end::done);
 }
 
 void give_up_permit(channel_core& c, send_permit permit) noexcept {
-    if (permit.receiver != nullptr) {
-        end_meeting(static_cast<chan_waiter&>(*permit.receiver), meeting_end::retry);
+    if (permit.receiver == nullptr) {
+        settle(c, permit.place, channel_core::vacated);
         return;
     }
-    chan_step step;
-    chan_waiter* kept = nullptr;
-    {
-        const std::lock_guard hold(c.lock);
-        fulfil_locked(c, nullptr, step);
-        if (c.closed.load(std::memory_order_relaxed)) kept = claim_all_locked(c);
-    }
-    wake(step);
-    wake_all(kept);
+    end_meeting(static_cast<chan_waiter&>(*permit.receiver), meeting_end::retry);
 }
 
-bool close_channel(channel_core& c) noexcept {
-    simulation_point();
-    chan_waiter* kept = nullptr;
+bool close_channel(channel_core& c) {
+    if (sched.sim.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
+        refuse_outsiders();
+        simulation_point();
+    }
+    chan_step step;
     {
         const std::lock_guard hold(c.lock);
         if (c.closed.load(std::memory_order_relaxed)) return false;
         c.closed.store(true, std::memory_order_relaxed);
-        kept = claim_all_locked(c);
+        end_all_locked(c, step);
     }
-    wake_all(kept);
+    step.wake.wake_all();
     return true;
 }
 
-channel_core* make_channel(std::size_t capacity, std::size_t cell_size,
+channel_core* make_channel(std::size_t capacity, std::size_t cell_size, bool boxed,
                            void (*drop)(void* cell) noexcept) {
     constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
     const std::size_t room = std::numeric_limits<std::ptrdiff_t>::max() - sizeof(channel_core);
     if (capacity > most || (cell_size != 0 && capacity > room / cell_size)) throw std::bad_alloc();
     void* const memory =
         off_heap_allocate(sizeof(channel_core) + capacity * cell_size, alignof(channel_core));
-    return ::new (memory) channel_core(capacity, cell_size, drop);
+    return ::new (memory) channel_core(capacity, cell_size, boxed, drop);
 }
 
 void destroy_channel(channel_core& c) noexcept {
     if (c.owner != nullptr) c.owner->let_go(*c.owner);
-    WEFT_ASSERT(c.senders.empty() && c.receivers.empty() && c.places_promised == 0);
+    WEFT_ASSERT(c.senders.empty() && c.receivers.empty());
     if (c.drop != nullptr) {
         // Destructors may do what they like, but nobody has a handle any more.
         while (returned_cell* box = c.returned.load(std::memory_order_relaxed)) {
             c.returned.store(box->next, std::memory_order_relaxed);
             c.drop(&box);
         }
-        for (std::uint32_t left = c.count.load(std::memory_order_relaxed); left != 0; --left) {
-            c.drop(c.cell_at(c.head));
-            c.head = c.head + 1 == c.capacity ? 0 : c.head + 1;
+        for (; c.count.load(std::memory_order_relaxed) != 0; drop_head(c)) {
+            if (!c.boxed || box_at(c, c.head) != channel_core::vacated) c.drop(c.cell_at(c.head));
         }
     }
     c.~channel_core();

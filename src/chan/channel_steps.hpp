@@ -2,6 +2,7 @@
 // hand-over.
 #pragma once
 
+#include "base/assert.hpp"
 #include "chan/chan_waiter.hpp"
 
 #include <cstdint>
@@ -9,13 +10,38 @@
 
 namespace weft::detail {
 
+/// Those whom a step has claimed, to be told behind the lock how their waits have ended.
+class wake_chain {
+public:
+    void add(chan_waiter& w, meeting_end how) noexcept {
+        w.how = how;
+        w.next_woken = nullptr;
+        *end_ = &w;
+        end_ = &w.next_woken;
+    }
+    void wake_all(void (*wake)(ticket) noexcept = &wake_claimed) noexcept {
+        for (chan_waiter* w = first_; w != nullptr;) {
+            chan_waiter* const next = w->next_woken;
+            end_meeting(*w, w->how, wake);
+            w = next;
+        }
+    }
+
+    wake_chain() noexcept = default;
+    wake_chain(const wake_chain&) = delete;
+    wake_chain& operator=(const wake_chain&) = delete;
+
+private:
+    chan_waiter* first_ = nullptr;
+    chan_waiter** end_ = &first_;
+};
+
 /// What a step under the lock has led to. Written in place: a copy of fields that were just written one by one waits
 /// until they have left the store buffer.
 struct chan_step {
     enum result : std::uint8_t { blocked, done, closed } what = blocked;
-    chan_waiter* wake = nullptr;  // To be told, behind the lock, how its wait has ended:
-    meeting_end how = meeting_end::done;
     chan_waiter* sender = nullptr;  // Of a receiver: from whose source to take the value.
+    wake_chain wake;
 };
 
 inline void copy_cell(void* to, const void* from, std::size_t size) noexcept {
@@ -35,47 +61,86 @@ inline chan_waiter* claim_first(wait_list& list) noexcept {
     return static_cast<chan_waiter*>(list.pop_claimed());
 }
 
-inline void push_cell(channel_core& c, const void* cell) noexcept {
-    copy_cell(c.cell_at(c.tail()), cell, c.cell_size);
+inline std::uint32_t push_cell(channel_core& c, const void* cell) noexcept {
+    const std::uint32_t place = c.tail();
+    copy_cell(c.cell_at(place), cell, c.cell_size);
     c.set_count(c.count.load(std::memory_order_relaxed) + 1);
+    return place;
 }
 
-inline void pop_cell(channel_core& c, void* cell) noexcept {
-    copy_cell(cell, c.cell_at(c.head), c.cell_size);
+inline void drop_head(channel_core& c) noexcept {
     c.head = c.head + 1 == c.capacity ? 0 : c.head + 1;
     c.set_count(c.count.load(std::memory_order_relaxed) - 1);
 }
 
 inline bool has_room(const channel_core& c) noexcept {
-    return c.count.load(std::memory_order_relaxed) + c.places_promised < c.capacity;
+    return c.count.load(std::memory_order_relaxed) < c.capacity;
 }
 
-// Gives a free place of the buffer to whoever has waited longest for one.
+// Of a channel of boxes.
+inline std::uintptr_t box_at(channel_core& c, std::uint32_t place) noexcept {
+    std::uintptr_t box = 0;
+    std::memcpy(&box, c.cell_at(place), sizeof(box));
+    return box;
+}
+inline void set_box(channel_core& c, std::uint32_t place, std::uintptr_t box) noexcept {
+    std::memcpy(c.cell_at(place), &box, sizeof(box));
+}
+inline std::uint32_t promise_place(channel_core& c) noexcept {
+    constexpr std::uintptr_t nothing_yet = 0;
+    return push_cell(c, &nothing_yet);
+}
+
+/// Gives the free places of the buffer to those who have waited longest for one.
 inline void refill(channel_core& c, chan_step& step) noexcept {
-    if (c.senders.empty() || !has_room(c)) return;
-    chan_waiter* const sender = claim_first(c.senders);
-    if (sender == nullptr) return;
-    step.wake = sender;
-    if (sender->source != nullptr) {
-        ++c.places_promised;
-        step.how = meeting_end::promised;
-    } else {
-        push_cell(c, sender->cell);
+    while (!c.senders.empty() && has_room(c)) {
+        chan_waiter* const sender = claim_first(c.senders);
+        if (sender == nullptr) return;
+        if (sender->source != nullptr) {
+            sender->place = promise_place(c);
+            step.wake.add(*sender, meeting_end::promised);
+        } else {
+            push_cell(c, sender->cell);
+            step.wake.add(*sender, meeting_end::done);
+        }
     }
+}
+
+/// So that what is at the head, if anything, is there or will come.
+inline void skip_vacated(channel_core& c) noexcept {
+    while (c.count.load(std::memory_order_relaxed) != 0 &&
+           box_at(c, c.head) == channel_core::vacated) {
+        drop_head(c);
+    }
+}
+
+/// Takes what is next in the buffer, if it is there already.
+inline bool pop_cell(channel_core& c, void* cell) noexcept {
+    if (c.boxed && box_at(c, c.head) == 0) return false;
+    copy_cell(cell, c.cell_at(c.head), c.cell_size);
+    drop_head(c);
+    if (c.boxed) skip_vacated(c);
+    return true;
 }
 
 /// Sends the cell to whoever waits for one, or into the buffer.
 inline void send_locked(channel_core& c, const void* cell, chan_step& step) noexcept {
     if (c.closed.load(std::memory_order_relaxed)) {
         step.what = chan_step::closed;
-    } else if (chan_waiter* const receiver = claim_first(c.receivers)) {
-        copy_cell(receiver->cell, cell, c.cell_size);
-        step.what = chan_step::done;
-        step.wake = receiver;
-    } else if (has_room(c)) {
-        push_cell(c, cell);
-        step.what = chan_step::done;
+        return;
     }
+    // With a buffer that is not empty receivers wait for what was promised, and in order.
+    if (!c.receivers.empty() && c.count.load(std::memory_order_relaxed) == 0) {
+        if (chan_waiter* const receiver = claim_first(c.receivers)) {
+            copy_cell(receiver->cell, cell, c.cell_size);
+            step.what = chan_step::done;
+            step.wake.add(*receiver, meeting_end::done);
+            return;
+        }
+    }
+    if (!has_room(c)) return;
+    push_cell(c, cell);
+    step.what = chan_step::done;
 }
 
 /// Receives what is next into the cell, or names the sender to take it from.
@@ -84,67 +149,73 @@ inline void receive_locked(channel_core& c, void* cell, chan_step& step) noexcep
         c.returned.store(box->next, std::memory_order_relaxed);
         std::memcpy(cell, &box, sizeof(box));
         step.what = chan_step::done;
-    } else if (c.count.load(std::memory_order_relaxed) != 0) {
-        pop_cell(c, cell);
+        return;
+    }
+    if (c.count.load(std::memory_order_relaxed) != 0) {
+        if (!pop_cell(c, cell)) return;
         step.what = chan_step::done;
         refill(c, step);
-    } else if (c.places_promised != 0) {
-        // Blocked: what was promised comes before those that wait, and before the end of a closed channel.
-    } else if (chan_waiter* const sender = claim_first(c.senders)) {
-        step.what = chan_step::done;
-        if (sender->source != nullptr) {
-            step.sender = sender;
-        } else {
-            copy_cell(cell, sender->cell, c.cell_size);
-            step.wake = sender;
-        }
-    } else if (c.closed.load(std::memory_order_relaxed)) {
-        step.what = chan_step::closed;
+        return;
     }
+    if (!c.senders.empty()) {
+        if (chan_waiter* const sender = claim_first(c.senders)) {
+            step.what = chan_step::done;
+            if (sender->source != nullptr) {
+                step.sender = sender;
+            } else {
+                copy_cell(cell, sender->cell, c.cell_size);
+                step.wake.add(*sender, meeting_end::done);
+            }
+            return;
+        }
+    }
+    if (c.closed.load(std::memory_order_relaxed)) step.what = chan_step::closed;
 }
 
 /// For a sender without a cell: `done` gives it a permit.
 inline void promise_locked(channel_core& c, send_permit& permit, chan_step& step) noexcept {
     if (c.closed.load(std::memory_order_relaxed)) {
         step.what = chan_step::closed;
-    } else if (chan_waiter* const receiver = claim_first(c.receivers)) {
-        permit.receiver = receiver;
-        step.what = chan_step::done;
-    } else if (has_room(c)) {
-        ++c.places_promised;
-        permit.receiver = nullptr;
-        step.what = chan_step::done;
+        return;
     }
-}
-
-/// Puts a cell into a place that was promised, or gives the place up when there is none.
-inline void fulfil_locked(channel_core& c, const void* cell, chan_step& step) noexcept {
-    --c.places_promised;
-    step.what = chan_step::done;
-    if (cell == nullptr) {
-        if (!c.closed.load(std::memory_order_relaxed)) refill(c, step);
-    } else if (chan_waiter* const receiver = claim_first(c.receivers)) {
-        copy_cell(receiver->cell, cell, c.cell_size);
-        step.wake = receiver;
-    } else {
-        push_cell(c, cell);
-    }
-}
-
-/// Everybody who waits on a channel that is closed, linked by `next_woken`; receivers only once nothing more will come.
-[[nodiscard]] inline chan_waiter* claim_all_locked(channel_core& c) noexcept {
-    chan_waiter* first = nullptr;
-    chan_waiter** end = &first;
-    const auto take = [&](wait_list& list) {
-        while (chan_waiter* const one = claim_first(list)) {
-            *end = one;
-            end = &one->next_woken;
+    if (c.count.load(std::memory_order_relaxed) == 0) {
+        permit.receiver = claim_first(c.receivers);
+        if (permit.receiver != nullptr) {
+            step.what = chan_step::done;
+            return;
         }
-    };
-    take(c.senders);
-    if (c.places_promised == 0) take(c.receivers);
-    *end = nullptr;
-    return first;
+    }
+    if (!has_room(c)) return;
+    permit.place = promise_place(c);
+    step.what = chan_step::done;
+}
+
+/// Everybody who waits on a closed channel; receivers only once nothing more will come.
+inline void end_all_locked(channel_core& c, chan_step& step) noexcept {
+    while (chan_waiter* const one = claim_first(c.senders))
+        step.wake.add(*one, meeting_end::closed);
+    if (c.count.load(std::memory_order_relaxed) != 0) return;
+    while (chan_waiter* const one = claim_first(c.receivers)) {
+        step.wake.add(*one, meeting_end::closed);
+    }
+}
+
+/// A promise has been kept (`box`) or given up (`vacated`): those who waited for it go on.
+inline void settle_locked(channel_core& c, std::uint32_t place, std::uintptr_t box,
+                          chan_step& step) noexcept {
+    set_box(c, place, box);
+    skip_vacated(c);
+    while (c.count.load(std::memory_order_relaxed) != 0 && box_at(c, c.head) != 0) {
+        chan_waiter* const receiver = claim_first(c.receivers);
+        if (receiver == nullptr) break;
+        pop_cell(c, receiver->cell);
+        step.wake.add(*receiver, meeting_end::done);
+    }
+    if (c.closed.load(std::memory_order_relaxed)) {
+        end_all_locked(c, step);
+    } else {
+        refill(c, step);
+    }
 }
 
 /// Whether it looks as if a step would not block. Without the lock it may be out of date.

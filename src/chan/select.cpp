@@ -114,7 +114,7 @@ selected try_one_by_one(cases_span cases) noexcept {
         chan_step step;
         step_of(one, permit, step);
         one.channel->lock.unlock();
-        if (step.wake != nullptr) end_meeting(*step.wake, step.how);
+        step.wake.wake_all();
         if (step.what != chan_step::blocked) return went_on(i, one, step, permit);
     }
     return none_went_on;
@@ -162,7 +162,6 @@ selected try_locked(cases_span cases, chan_step& step) noexcept {
     for (std::uint32_t n = list_ready(cases); n != 0;) {
         const std::uint32_t i = pick_ready(cases, n);
         send_permit permit;
-        step = {};
         step_of(cases[i], permit, step);
         if (step.what != chan_step::blocked) return went_on(i, cases[i], step, permit);
     }
@@ -199,6 +198,7 @@ selected met(const chan_waiter& winner, const select_case& one) noexcept {
     result.index = winner.index;
     result.status = winner.how == meeting_end::closed ? chan_status::closed : chan_status::ok;
     result.permitted = one.sends && winner.how == meeting_end::promised;
+    result.permit = {nullptr, winner.place};
     return result;
 }
 
@@ -213,8 +213,12 @@ bool wait_for_one(cases_span cases, std::int64_t deadline, selected& result) {
         result = try_locked(cases, step);
         if (result.index == no_case) enqueue_all(cases, wait.ticket(), here);
     }
+    // Without any lock there was no fence for edge *cancel*.
+    if (cases.empty() || cases.back().lock_order == nullptr) {
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+    }
     if (result.index != no_case) {
-        if (step.wake != nullptr) end_meeting(*step.wake, step.how);
+        step.wake.wake_all();
         wait.abandon();
         return true;
     }
@@ -247,7 +251,7 @@ selected try_all(cases_span cases) noexcept {
         const all_locked hold(cases);
         result = try_locked(cases, step);
     }
-    if (step.wake != nullptr) end_meeting(*step.wake, step.how);
+    step.wake.wake_all();
     return result;
 }
 

@@ -42,17 +42,9 @@ std::size_t select_set::run(bool waits) {
     std::vector<select_case> table(live.size());
     select_plan plan;
     if (!waits) plan.deadline = chan_tries;
-    armed guard{[&] {
-        for (const entry& one : live) one.held->disarm();
-    }};
     for (std::size_t i = 0; i != live.size(); ++i) live[i].held->arm(i, table[i], plan);
     const selected result = select_cells(table.data(), table.size(), plan.deadline);
-    guard.dismiss();
     const std::size_t chosen = plan.chosen(result);
-    const bool gone = result.status == chan_status::ok;
-    for (std::size_t i = 0; i != live.size(); ++i) {
-        if (i != chosen || !gone) live[i].held->disarm();
-    }
     if (chosen == no_case) return no_case;
     live[chosen].held->run(result);
     return live[chosen].index;

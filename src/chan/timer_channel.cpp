@@ -18,6 +18,7 @@
 
 #include "base/assert.hpp"
 #include "chan/channel_steps.hpp"
+#include "chan/timer_channel.hpp"
 #include "mem/fixed_pool.hpp"
 #include "os/fence.hpp"
 #include "os/ranked_lock.hpp"
@@ -33,7 +34,12 @@
 
 namespace weft::detail {
 
+void fire_node(timer_target& target, std::uint64_t word) noexcept;
+
 struct timer_node : timer_target, channel_owner {
+    // Once for all its users: a stale entry of a heap may be about to call it.
+    timer_node() noexcept { fire = &fire_node; }
+
     timer_node* link = nullptr;
     ranked_lock lock{lock_rank::timer_node};
     // Under the lock, when in use.
@@ -87,35 +93,41 @@ void forget_entry(processor* home, std::uint64_t runtime) noexcept {
     sched.hooks.timers->forget(*home);
 }
 
-[[noreturn]] void out_of_memory() noexcept {
-    check_failed(__FILE__, __LINE__, "there is memory for the next tick of a ticker");
-}
+struct call_of_timer {
+    std::shared_ptr<timer_function> function;
+    void operator()() { function->run(); }
+};
 
-void launch(const std::shared_ptr<timer_function>& function, const call_site& where) noexcept {
-    auto body = [function] { function->run(); };
-    using frame = task_frame<decltype(body), void>;
+// A coroutine that will call the function; null while the runtime stops. Under the node's lock: so the node holds the
+// function too, and no last reference is dropped here, where nothing of the program's may run.
+coroutine* prepare_call(const timer_node& n) noexcept {
+    using frame = task_frame<call_of_timer, void>;
     try {
-        coroutine& c = begin_spawn(frame::type, nullptr, nullptr, spawn_mode::detached, where);
+        coroutine& c = begin_spawn(frame::type, nullptr, nullptr, spawn_mode::detached, n.where);
         // We are no coroutine that a shutdown waits for. Counted first and asked behind it: either it waits for this
         // one, or it is seen here (the pair of the fence is the heavy one in cancel_all).
         light_fence();
         if (sched.draining.load(std::memory_order_acquire)) {
             abandon_spawn(c);
-            return;
+            return nullptr;
         }
-        ::new (static_cast<void*>(static_cast<frame*>(frame_of(c))->call_bytes)) decltype(body)(
-            std::move(body));
-        commit_spawn(c);
+        ::new (static_cast<void*>(static_cast<frame*>(frame_of(c))->call_bytes))
+            call_of_timer{n.function};
+        return &c;
     } catch (const std::bad_alloc&) {
         check_failed(__FILE__, __LINE__, "there is memory for the function of a timer");
     }
 }
 
+// As a timer wakes a sleeper: who waited for it goes ahead of the others.
+void wake_by_timer(chan_step& step) noexcept { step.wake.wake_all(&wake_claimed_by_timer); }
+
+}  // namespace
+
 void fire_node(timer_target& target, std::uint64_t word) noexcept {
     auto& n = static_cast<timer_node&>(target);
     chan_step step;
-    std::shared_ptr<timer_function> function;
-    call_site where;
+    coroutine* call = nullptr;
     {
         const std::lock_guard hold(n.lock);
         if (word_of(n) != word) return;
@@ -127,12 +139,11 @@ void fire_node(timer_target& target, std::uint64_t word) noexcept {
             try {
                 add_entry(n);
             } catch (const std::bad_alloc&) {
-                out_of_memory();
+                check_failed(__FILE__, __LINE__, "there is memory for the next tick of a ticker");
             }
         }
         if (n.function != nullptr) {
-            function = n.function;
-            where = n.where;
+            call = prepare_call(n);
         } else {
             const std::lock_guard hold_channel(n.channel->lock);
             if (n.channel->count.load(std::memory_order_relaxed) == 0) {
@@ -141,9 +152,11 @@ void fire_node(timer_target& target, std::uint64_t word) noexcept {
             }
         }
     }
-    if (step.wake != nullptr) end_meeting(*step.wake, step.how);
-    if (function != nullptr) launch(function, where);
+    wake_by_timer(step);
+    if (call != nullptr) commit_spawn(*call);
 }
+
+namespace {
 
 // Takes the value out that nobody has received; false when there is none. Under the node's lock.
 bool drain(channel_core* c) noexcept {
@@ -248,22 +261,23 @@ timer_node& take_node() {
     timer_node* const n = nodes.take();
     if (n == nullptr) throw std::bad_alloc();
     const std::lock_guard hold(n->lock);
-    n->fire = &fire_node;
     n->period = 0;
     n->home = nullptr;
     return *n;
 }
 
-receiver<clock::time_point> time_channel(std::size_t capacity) {
-    return receiver<clock::time_point>(chan<clock::time_point>(capacity));
+receiver<clock::time_point> time_channel() {
+    return receiver<clock::time_point>(chan<clock::time_point>(1));
 }
 
 void let_go_of_after(channel_owner& owner) noexcept { give_node(static_cast<timer_node&>(owner)); }
 
 }  // namespace
 
+void release_timer_nodes() noexcept { nodes.release(); }
+
 timer_core::timer_core(std::chrono::nanoseconds first, std::chrono::nanoseconds period)
-    : node_(nullptr), channel_(time_channel(1)) {
+    : node_(nullptr), channel_(time_channel()) {
     timer_node& n = take_node();
     {
         const std::lock_guard hold(n.lock);
@@ -281,7 +295,7 @@ timer_core::timer_core(std::chrono::nanoseconds first, std::chrono::nanoseconds 
 
 timer_core::timer_core(std::chrono::nanoseconds first, std::shared_ptr<timer_function> f,
                        const call_site& where)
-    : node_(nullptr), channel_(time_channel(1)) {
+    : node_(nullptr) {
     timer_node& n = take_node();
     {
         const std::lock_guard hold(n.lock);
@@ -327,7 +341,7 @@ bool timer_core::reset(std::chrono::nanoseconds d) {
 }
 
 receiver<clock::time_point> time_after(std::chrono::nanoseconds d) {
-    receiver<clock::time_point> channel = time_channel(1);
+    receiver<clock::time_point> channel = time_channel();
     channel_core& core = *channel.core_or_null();
     timer_node& n = take_node();
     {

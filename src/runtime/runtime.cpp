@@ -4,6 +4,7 @@
 
 #include "base/assert.hpp"
 #include "base/print.hpp"
+#include "chan/timer_channel.hpp"
 #include "os/clock.hpp"
 #include "os/fence.hpp"
 #include "os/signal.hpp"
@@ -55,6 +56,7 @@ void start(const options& given) {
 void stop() noexcept {
     stop_schedtrace();
     stop_scheduler();
+    release_timer_nodes();
     set_evidence_hook(nullptr);
     remove_fault_hook();
 }

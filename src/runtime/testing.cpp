@@ -3,6 +3,7 @@
 
 #include "base/environ.hpp"
 #include "base/print.hpp"
+#include "chan/timer_channel.hpp"
 #include "os/clock.hpp"
 #include "os/signal.hpp"
 #include "runtime/reports.hpp"
@@ -105,6 +106,7 @@ void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument,
         run.error = std::make_exception_ptr(deadlock(deadlock_report()));
     if (live_coroutines() != 0) abandon_all();
     stop_scheduler();
+    release_timer_nodes();
     remove_fault_hook();
     if (run.error) std::rethrow_exception(std::move(run.error));
 }

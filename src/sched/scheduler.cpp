@@ -175,6 +175,8 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     sched.foreign_spawned.store(0);
     sched.foreign_finished.store(0);
     sched.sim.store(sim);
+    // So that the fast paths of headers send foreign threads to where they are refused.
+    if (sim != nullptr) no_attention.store(attention_point, std::memory_order_relaxed);
     switches_are_edges(sim != nullptr);
     for (unsigned i = processor_count; i != 0; --i) {
         processor& p = *sched.processors[i - 1];
@@ -230,6 +232,7 @@ void stop_scheduler() noexcept {
     sched.processor_count = 0;
     sched.slot_count.store(0);
     sched.active_count.store(0);
+    no_attention.store(0, std::memory_order_relaxed);
     sched.sim.store(nullptr);
     reset_compensation();
     reset_stalls();

@@ -72,8 +72,8 @@ struct scheduler {
     // Life cycle. --------------------------------------------------------------------------------------
     std::atomic<std::uint64_t> generation{0};  // How many runtimes there have been.
     std::atomic<bool> up{false};               // Foreign threads may enter.
-    std::atomic<bool> draining{false};  // Coroutines are born cancelled; ends are counted.
-    std::atomic<bool> stopping{false};  // Machines leave.
+    std::atomic<bool> draining{false};         // Coroutines are born cancelled; ends are counted.
+    std::atomic<bool> stopping{false};         // Machines leave.
     std::atomic<unsigned> foreign_users{0};
     std::atomic<std::uint64_t> last_id{0};
 

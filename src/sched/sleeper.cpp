@@ -59,6 +59,14 @@ bool fire(ticket t, wake_reason why) noexcept {
     return true;
 }
 
+void wake_claimed_by_timer(ticket t) noexcept {
+    if (sleeper::is_thread(t)) {
+        thread_sleeper::hand_over(t);
+    } else {
+        ready_woken(*static_cast<coroutine*>(t.who));
+    }
+}
+
 void wake_claimed(ticket t) noexcept {
     if (sleeper::is_thread(t)) {
         thread_sleeper::hand_over(t);

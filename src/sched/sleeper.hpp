@@ -179,5 +179,7 @@ bool fire(ticket t, wake_reason why) noexcept;
 
 /// Wakes who was claimed to hand something over; once. By value, likewise.
 void wake_claimed(ticket t) noexcept;
+/// The same by a timer, on the scheduler stack.
+void wake_claimed_by_timer(ticket t) noexcept;
 
 }  // namespace weft::detail

@@ -27,8 +27,6 @@ void waiting::abandon() noexcept {
 wake_reason waiting::finish_slow(std::int64_t deadline) {
     if (self_ == nullptr) return this_thread_sleeper().sleep(ticket_, deadline);
     coroutine& self = *self_;
-    if (cancelled_meanwhile()) return wake_reason::cancelled;
-
     processor* timed = nullptr;
     if (deadline != never) {
         timed = this_machine()->p;
@@ -42,9 +40,12 @@ wake_reason waiting::finish_slow(std::int64_t deadline) {
             timed = nullptr;  // It is over already, so there is no need of a timer.
         }
     }
-    park(self);
-
-    const wake_reason why = self.reason();
+    // Behind the lock of the timers: a sleep has no other.
+    wake_reason why = wake_reason::cancelled;
+    if (!cancelled_meanwhile()) {
+        park(self);
+        why = self.reason();
+    }
     if (timed != nullptr && why != wake_reason::timeout) sched.hooks.timers->forget(*timed);
     return why;
 }

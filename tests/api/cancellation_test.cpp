@@ -344,6 +344,27 @@ TEST_P(Cancellation, DoesNotReachChildren) {
 
 // ------------------------------------------------------------------------------------- what is reported
 
+// A request that comes as the sleeper lies down wakes it. Without the fence between its word and its look at the requests
+// one of some hundreds does not, and the test never ends.
+TEST_P(Cancellation, RacesWithTheBeginningOfASleep) {
+    run([] {
+        for (int i = 0; i != 3000; ++i) {
+            std::atomic<bool> here{false};
+            auto h = spawn([&, i] {
+                here = true;
+                if (i % 2 == 0) {
+                    sleep_for(1h);
+                } else {
+                    select(on_timeout(1h));
+                }
+            });
+            while (!here) yield();
+            h.request_stop();
+            EXPECT_THROW(h.join(), coroutine_cancelled);
+        }
+    });
+}
+
 TEST_P(Cancellation, AHundredSwallowedOnesAreReported) {
     const child_result child = run_child([] {
         return run([] {

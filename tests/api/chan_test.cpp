@@ -9,6 +9,7 @@
 #include <chrono>
 #include <memory>
 #include <numeric>
+#include <ranges>
 #include <string>
 #include <thread>
 #include <vector>
@@ -217,6 +218,54 @@ TEST_P(Chan, OfManyKindsOfTypes) {
         chan<decltype(call)> e(1);
         EXPECT_TRUE(e.try_send(call));
         EXPECT_EQ((*e.recv())(), 4);
+    });
+}
+
+struct request {
+    int number;
+    chan<request> answer;  // Of a type that is not complete yet.
+};
+
+TEST_P(Chan, IsAnOrdinaryMember) {
+    struct worker {
+        int number;
+        chan<int> in;
+        sender<int> out;
+    };
+    run([] {
+        chan<request> server;
+        auto h = spawn([&] {
+            const auto r = server.recv();
+            r->answer.send({r->number + 1, {}});
+        });
+        chan<request> answer;
+        server.send({41, answer});
+        EXPECT_EQ(answer.recv()->number, 42);
+        h.join();
+        worker w{1, {}, {}};
+        EXPECT_FALSE(w.in.try_send(1));
+        EXPECT_THROW(w.out.send(1), std::logic_error);
+        w.out = chan<int>(1);
+        EXPECT_TRUE(w.out.try_send(1));
+    });
+}
+
+TEST_P(Chan, ALoopHoldsItsChannelAndTakesWhatItShows) {
+    run([] {
+        chan<int> c(5);
+        for (int i = 0; i != 5; ++i) c.send(i);
+        std::vector<int> seen;
+        for (const int v : std::ranges::subrange(c.begin(), c.end()) | std::views::take(2)) {
+            seen.push_back(v);
+        }
+        EXPECT_EQ(seen, (std::vector<int>{0, 1}));
+        EXPECT_EQ(c.size(), 3u);
+        c.close();
+        for (const int v : c) {
+            seen.push_back(v);
+            c = chan<int>(1);
+        }
+        EXPECT_EQ(seen, (std::vector<int>{0, 1, 2, 3, 4}));
     });
 }
 
@@ -478,6 +527,25 @@ TEST_P(ChanOfCounted, AMoveOutOfAWaitingSenderThatThrowsLeavesItWaiting) {
         }
         EXPECT_EQ(c.recv()->value, 5);
         h.join();
+    });
+}
+
+// A place that was promised and is given up: whoever waited for it goes on, in order.
+TEST_P(ChanOfCounted, APromiseThatIsNotKept) {
+    run([] {
+        chan<explosive> c(2);
+        c.send(explosive(1));
+        explosive second(2);
+        explosive::fuse = 1;
+        EXPECT_THROW(c.try_send(second), move_failed);
+        c.send_for(explosive(3), 1h);
+        EXPECT_EQ(c.recv()->value, 1);
+        EXPECT_EQ(c.recv()->value, 3);
+        EXPECT_EQ(c.try_recv(), std::nullopt);
+        auto h = spawn([&] { return c.recv()->value; });
+        for (int i = 0; i != 20; ++i) yield();
+        c.send(explosive(4));
+        EXPECT_EQ(h.join(), 4);
     });
 }
 

@@ -132,6 +132,40 @@ TEST_P(Select, MovesOnlyWhatItSends) {
     });
 }
 
+TEST_P(Select, OneValueToWhoeverIsFree) {
+    run([] {
+        chan<std::string> a;
+        chan<std::string> b;
+        chan<std::unique_ptr<int>> c;
+        chan<std::unique_ptr<int>> d;
+        for (int i = 0; i != 20; ++i) {
+            std::string s(40, 's');
+            auto h = spawn([&] { return (i % 2 == 0 ? a : b).recv(); });
+            EXPECT_EQ(select(on_send(a, s), on_send(b, s)), i % 2 == 0 ? 0u : 1u);
+            EXPECT_EQ(h.join(), std::string(40, 's'));
+            auto p = std::make_unique<int>(i);
+            auto g = spawn([&] { return **(i % 2 == 0 ? c : d).recv(); });
+            EXPECT_EQ(select(on_send(c, p), on_send(d, p)), i % 2 == 0 ? 0u : 1u);
+            EXPECT_EQ(g.join(), i);
+            EXPECT_EQ(p, nullptr);
+        }
+    });
+}
+
+TEST_P(Select, AMoveIntoItsFunctionThatThrowsLeavesTheValue) {
+    run([] {
+        chan<explosive> c(2);
+        c.send(explosive(1));
+        c.send(explosive(2));
+        explosive::fuse = 1;
+        EXPECT_THROW(select(on_recv(c, [](std::optional<explosive>) { FAIL(); })), move_failed);
+        explosive::fuse = 0;
+        EXPECT_EQ(c.recv()->value, 1);
+        EXPECT_EQ(c.recv()->value, 2);
+    });
+    EXPECT_EQ(explosive::alive, 0);
+}
+
 TEST_P(Select, IsFairAmongReadyCases) {
     run([] {
         std::array<chan<int>, 4> all{chan<int>(1), chan<int>(1), chan<int>(1), chan<int>(1)};
@@ -273,6 +307,62 @@ TEST_P(Select, SetOfCasesKnownAtRunTime) {
         set.remove(3);
         EXPECT_EQ(set.add(on_timeout(1ms)), 3u);
         EXPECT_EQ(set.wait(), 3u);
+    });
+}
+
+TEST_P(Select, TriesOfASetWaitForNoTimeout) {
+    testing::simulate(1, [] {
+        chan<int> c(1);
+        select_set set;
+        set.add(on_timeout(1s));
+        set.add(on_recv(c));
+        const auto start = clock::now();
+        EXPECT_EQ(set.try_wait(), std::nullopt);
+        EXPECT_EQ(clock::now(), start);
+        c.send(1);
+        EXPECT_EQ(set.try_wait(), 1u);
+        EXPECT_EQ(set.add(otherwise()), 2u);
+        EXPECT_EQ(set.try_wait(), 2u);
+    });
+}
+
+TEST_P(Select, AMomentOfASetStaysWhereItIs) {
+    testing::simulate(1, [] {
+        chan<int> c(1);
+        select_set set;
+        set.add(on_timeout(clock::now() + 50ms));
+        set.add(on_recv(c));
+        const auto start = clock::now();
+        ticker t(20ms);
+        set.add(on_recv(t.channel()));
+        EXPECT_EQ(set.wait(), 2u);
+        EXPECT_EQ(set.wait(), 2u);
+        EXPECT_EQ(set.wait(), 0u);
+        EXPECT_EQ(clock::now() - start, 50ms);
+    });
+}
+
+TEST_P(Select, AStoredValueOfASetIsSentOnce) {
+    run([] {
+        chan<std::string> c(4);
+        select_set set;
+        set.add(on_send(c, "hello"));
+        EXPECT_EQ(set.wait(), 0u);
+        EXPECT_EQ(set.try_wait(), std::nullopt);
+        EXPECT_EQ(c.size(), 1u);
+    });
+}
+
+TEST_P(Select, FunctionsWithoutAParameterAndConversions) {
+    run([] {
+        chan<void> done(1);
+        done.send();
+        int calls = 0;
+        select(on_recv(done, [&] { ++calls; }));
+        chan<unsigned char> bytes(1);
+        select(on_send(bytes, 5, [&] { ++calls; }));
+        select(on_recv(bytes, [&] { ++calls; }));
+        EXPECT_EQ(calls, 3);
     });
 }
 

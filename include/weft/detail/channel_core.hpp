@@ -7,8 +7,11 @@
 // box with a value (channel_value.hpp). So nothing that runs under the lock is the program's.
 //
 // Invariants, under the lock
-//   - A live receiver waits only while nothing is buffered, a live sender only while the buffer is full (or, unbuffered,
-//     nobody waits to receive), and neither once the channel is closed. `places_promised` counts as full.
+//   - A live receiver waits only while nothing is buffered that is there yet, a live sender only while the buffer is full
+//     (or, unbuffered, nobody waits to receive), and neither once the channel is closed.
+//   - A place in the buffer may be *promised* to a sender whose value must be moved into a box first, outside of the
+//     lock (channel_value.hpp). Its cell is null until the box is there, or says `vacated` if the move threw. So the order of the
+//     values is that of the promises; receivers wait for what was promised to be there.
 //   - FIFO: cells leave in the order in which they came in, and waiters are served in the order in which they came. What
 //     a receiver could not take (its move threw) goes back to the front.
 //   - A handle keeps the core: whoever waits holds one.
@@ -25,7 +28,6 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <mutex>
 
 namespace weft {
 
@@ -51,6 +53,7 @@ struct returned_cell {
 /// To a receiver that waits, or else to a place in the buffer.
 struct send_permit {
     waiter* receiver = nullptr;
+    std::uint32_t place = 0;
 };
 
 /// Something that a channel belongs to as long as there are handles, and that goes with the last of them.
@@ -59,26 +62,30 @@ struct channel_owner {
 };
 
 struct alignas(16) channel_core {
-    channel_core(std::size_t cells, std::size_t size, void (*destroy)(void* cell) noexcept) noexcept
-        : cell_size(static_cast<std::uint32_t>(size)), capacity(static_cast<std::uint32_t>(cells)),
-          drop(destroy) {}
+    channel_core(std::size_t cells, std::size_t size, bool boxes,
+                 void (*destroy)(void* cell) noexcept) noexcept
+        : boxed(boxes), cell_size(static_cast<std::uint32_t>(size)),
+          capacity(static_cast<std::uint32_t>(cells)), drop(destroy) {}
     channel_core(const channel_core&) = delete;
     channel_core& operator=(const channel_core&) = delete;
 
     spin_lock lock;
     std::atomic<bool> closed{false};
+    const bool boxed;  // Cells are addresses of boxes.
     std::atomic<std::uint32_t> handles{1};
     const std::uint32_t cell_size;
     const std::uint32_t capacity;
     std::atomic<std::uint32_t> count{0};
     std::uint32_t head = 0;
-    std::uint32_t places_promised = 0;
     wait_list receivers;
     wait_list senders;
     std::atomic<returned_cell*> returned{nullptr};
     channel_owner* owner = nullptr;
     // Destroys the value of a cell; null if there is nothing to it.
     void (*const drop)(void* cell) noexcept;
+
+    /// The cell of a place that was promised and has been given up.
+    static constexpr std::uintptr_t vacated = 1;
 
     [[nodiscard]] std::byte* cell_at(std::uint32_t index) noexcept {
         return reinterpret_cast<std::byte*>(this + 1) + std::size_t{index} * cell_size;
@@ -96,8 +103,8 @@ struct alignas(16) channel_core {
         const std::uint32_t n = count.load(std::memory_order_relaxed);
         if (n >= capacity || safepoint_due() || !lock.try_lock()) return false;
         const std::uint32_t full = count.load(std::memory_order_relaxed);
-        const bool fits = full + places_promised < capacity && receivers.empty() &&
-                          !closed.load(std::memory_order_relaxed);
+        const bool fits =
+            full < capacity && receivers.empty() && !closed.load(std::memory_order_relaxed);
         if (fits) [[likely]] {
             std::memcpy(reinterpret_cast<std::byte*>(this + 1) + std::size_t{tail()} * Size, cell,
                         Size);
@@ -107,15 +114,14 @@ struct alignas(16) channel_core {
         return fits;
     }
 
-    /// Receives what is buffered, when nobody waits to send. False: nothing has happened.
+    /// Receives what is buffered, when nobody waits to send. False: nothing has happened. Not of boxes.
     template <std::size_t Size>
     [[gnu::always_inline]] bool pop_quickly(void* cell) noexcept {
         if (count.load(std::memory_order_relaxed) == 0 || safepoint_due() || !lock.try_lock()) {
             return false;
         }
         const std::uint32_t full = count.load(std::memory_order_relaxed);
-        const bool there =
-            full != 0 && senders.empty() && returned.load(std::memory_order_relaxed) == nullptr;
+        const bool there = full != 0 && senders.empty();
         if (there) [[likely]] {
             std::memcpy(cell, reinterpret_cast<std::byte*>(this + 1) + std::size_t{head} * Size,
                         Size);
@@ -128,7 +134,7 @@ struct alignas(16) channel_core {
 };
 
 /// Throws std::bad_alloc.
-[[nodiscard]] channel_core* make_channel(std::size_t capacity, std::size_t cell_size,
+[[nodiscard]] channel_core* make_channel(std::size_t capacity, std::size_t cell_size, bool boxed,
                                          void (*drop)(void* cell) noexcept);
 /// The last handle: destroys what is left inside.
 void destroy_channel(channel_core& c) noexcept;
@@ -165,7 +171,7 @@ void sender_must_retry(waiter& sender) noexcept;
 /// The box in `cell`, which begins with a returned_cell, could not be emptied: it will be the next to be received.
 void return_cell(channel_core& c, void* cell) noexcept;
 
-/// What a sender got whose value must not be moved before it is sure to be sent, and may throw then.
+/// What a sender got whose value must not be moved before it is sure to be sent.
 struct send_grant {
     chan_status status = chan_status::empty;
     bool taken =
@@ -173,11 +179,11 @@ struct send_grant {
     send_permit permit;  // use_permit() or give_up_permit() must follow.
 };
 send_grant ask_to_send(channel_core& c, void* source, std::int64_t deadline);
-void use_permit(channel_core& c, send_permit permit, void* cell) noexcept;
+void use_permit(channel_core& c, send_permit permit, void* box) noexcept;
 void give_up_permit(channel_core& c, send_permit permit) noexcept;
 
 /// False: it was closed already.
-[[nodiscard]] bool close_channel(channel_core& c) noexcept;
+[[nodiscard]] bool close_channel(channel_core& c);
 
 [[noreturn]] void throw_channel_closed();
 [[noreturn]] void throw_no_channel();

@@ -3,13 +3,14 @@
 //   in_cell<T>     the cell is the value itself, moved by its bytes
 //   otherwise      the cell is the address of a box that the value was moved into
 //
-// outgoing<T> is a value on its way into a channel, incoming<T> one on its way out. Between the two nothing of the
-// program's runs, so no move, destructor or exception of T ever meets a lock of the channel.
+// Between the two ends nothing of the program's runs, so no move, destructor or exception of T ever meets a lock of the
+// channel.
 //
-// The strong guarantee. A box is filled before it is sent, so a move that throws has sent nothing. One that throws while
-// a box is emptied gives the box back to the channel, whose next value it is. Where a value must stay with its owner
-// until it is sure to be sent, it is moved into the box beforehand and back again when it was not, if neither can
-// throw; else the channel is asked first (ask_to_send) and the value moved then.
+// The strong guarantee. A value that send() was given goes into its box before the channel is asked: a move that throws
+// has sent nothing. A value that stays its owner's until it is sent (an lvalue; what try_send and send_for were given)
+// stays where it is while the sender waits: its bytes are taken from there, or a receiver moves it from there, or the
+// sender is promised a place and moves it into a box then (ask_to_send); a move that throws gives the promise up. A move
+// out of a box that throws gives the box back to the channel, whose next value it is.
 #pragma once
 
 #include <weft/detail/channel_core.hpp>
@@ -73,72 +74,28 @@ void destroy_box(box<T>* b) noexcept {
     free_box(b);
 }
 
-/// Puts back what was moved out of `target`. Only where that can't throw.
+/// Moves `value`, which is in_cell, out by its bytes, which have been taken already.
 template <class T>
-void move_back(T& target, T& from) noexcept {
-    if constexpr (std::is_nothrow_move_assignable_v<T>) {
-        target = std::move(from);
-    } else {
-        std::destroy_at(std::addressof(target));
-        std::construct_at(std::addressof(target), std::move(from));
-    }
+void forget(T& value) noexcept {
+    if constexpr (!std::is_trivially_copyable_v<T>) std::construct_at(std::addressof(value));
 }
 
-/// A value on its way in. Its owner calls sent() when it is gone; until then it can be given back.
+/// A value of the caller's own in its box, until it is sent.
 template <class T>
-class outgoing {
+class outgoing_box {
 public:
-    explicit outgoing(T& value) {
-        if constexpr (trivial) {
-            cell_ = std::addressof(const_cast<std::remove_const_t<T>&>(value));
-        } else if constexpr (in_cell<T>) {
-            ::new (static_cast<void*>(raw_)) T(std::move(value));
-        } else {
-            cell_ = make_box(std::move(value));
-        }
-    }
-    outgoing(const outgoing&) = delete;
-    outgoing& operator=(const outgoing&) = delete;
-    ~outgoing() {
-        if (!there_) return;
-        if constexpr (trivial) {
-        } else if constexpr (in_cell<T>) {
-            inside().~T();
-        } else {
-            destroy_box(static_cast<box<T>*>(cell_));
-        }
+    explicit outgoing_box(T&& value) : box_(make_box(std::move(value))) {}
+    outgoing_box(const outgoing_box&) = delete;
+    outgoing_box& operator=(const outgoing_box&) = delete;
+    ~outgoing_box() {
+        if (box_ != nullptr) destroy_box(box_);
     }
 
-    [[nodiscard]] void* cell() noexcept {
-        if constexpr (trivial) {
-            return cell_;
-        } else if constexpr (in_cell<T>) {
-            return raw_;
-        } else {
-            return &cell_;
-        }
-    }
-    void sent() noexcept { there_ = false; }
-
-    /// Not sent after all.
-    void give_back(T& to) noexcept {
-        if constexpr (trivial) {
-        } else if constexpr (in_cell<T>) {
-            move_back(to, inside());
-        } else {
-            move_back(to, static_cast<box<T>*>(cell_)->value);
-        }
-    }
+    [[nodiscard]] void* cell() noexcept { return &box_; }
+    void sent() noexcept { box_ = nullptr; }
 
 private:
-    static constexpr bool trivial = in_cell<T> && std::is_trivially_copyable_v<T>;
-    static constexpr bool held_here = in_cell<T> && !trivial;
-
-    T& inside() noexcept { return *std::launder(reinterpret_cast<T*>(raw_)); }
-
-    void* cell_ = nullptr;
-    alignas(held_here ? alignof(T) : 1) std::byte raw_[held_here ? sizeof(T) : 1];
-    bool there_ = true;
+    box<T>* box_;
 };
 
 /// Keeps the compiler from seeing that an optional is empty where nothing came. Without it g++ warns of every `*c.recv()`
@@ -234,44 +191,19 @@ template <class T>
 /// Sends a value of the caller's own, for ever.
 template <class T>
 void send_value(channel_core& c, T&& value) {
-    if constexpr (in_cell<T> && std::is_trivially_copyable_v<T>) {
-        if (c.push_quickly<sizeof(T)>(std::addressof(value))) [[likely]]
-            return;
-    }
-    outgoing<T> parcel(value);
-    if (send_cell(c, parcel.cell(), chan_waits) != chan_status::ok) throw_channel_closed();
-    parcel.sent();
-}
-
-/// Sends `value` until `deadline`; it is moved from only when it was sent.
-template <class T>
-bool send_value_until(channel_core& c, T& value, std::int64_t deadline) {
-    if constexpr (in_cell<T> || std::is_nothrow_move_constructible_v<T>) {
-        if constexpr (in_cell<T> && std::is_trivially_copyable_v<T>) {
-            if (c.push_quickly<sizeof(T)>(std::addressof(value))) return true;
+    if constexpr (in_cell<T>) {
+        if constexpr (std::is_trivially_copyable_v<T>) {
+            if (c.push_quickly<sizeof(T)>(std::addressof(value))) [[likely]]
+                return;
         }
-        outgoing<T> parcel(value);
-        struct undo {
-            outgoing<T>& parcel;
-            T* value;
-            ~undo() {
-                if (value != nullptr) parcel.give_back(*value);
-            }
-        } back{parcel, std::addressof(value)};
-        const chan_status status = send_cell(c, parcel.cell(), deadline);
-        if (status == chan_status::ok) {
-            back.value = nullptr;
-            parcel.sent();
-            return true;
+        if (send_cell(c, std::addressof(value), chan_waits) != chan_status::ok) {
+            throw_channel_closed();
         }
-        if (status == chan_status::closed) throw_channel_closed();
-        return false;
+        forget(value);
     } else {
-        const send_grant grant = ask_to_send(c, std::addressof(value), deadline);
-        if (grant.status == chan_status::closed) throw_channel_closed();
-        if (grant.status != chan_status::ok) return false;
-        if (!grant.taken) send_permitted(c, grant.permit, value);
-        return true;
+        outgoing_box<T> parcel(std::move(value));
+        if (send_cell(c, parcel.cell(), chan_waits) != chan_status::ok) throw_channel_closed();
+        parcel.sent();
     }
 }
 
@@ -285,7 +217,28 @@ void send_permitted(channel_core& c, send_permit permit, T& value) {
         give_up_permit(c, permit);
         throw;
     }
-    use_permit(c, permit, &b);
+    use_permit(c, permit, b);
+}
+
+/// Sends `value` until `deadline`; it is touched only when it is sent.
+template <class T>
+bool send_value_until(channel_core& c, T& value, std::int64_t deadline) {
+    if constexpr (in_cell<T>) {
+        if constexpr (std::is_trivially_copyable_v<T>) {
+            if (c.push_quickly<sizeof(T)>(std::addressof(value))) return true;
+        }
+        const chan_status status = send_cell(c, std::addressof(value), deadline);
+        if (status == chan_status::closed) throw_channel_closed();
+        if (status != chan_status::ok) return false;
+        forget(value);
+        return true;
+    } else {
+        const send_grant grant = ask_to_send(c, std::addressof(value), deadline);
+        if (grant.status == chan_status::closed) throw_channel_closed();
+        if (grant.status != chan_status::ok) return false;
+        if (!grant.taken) send_permitted(c, grant.permit, value);
+        return true;
+    }
 }
 
 /// Receives until `deadline` and passes the value to `f`; calls nothing without one.

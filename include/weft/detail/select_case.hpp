@@ -1,4 +1,4 @@
-// The cases of a select, with their types. Each is armed for one select_cells(), and then run or disarmed.
+// The cases of a select, with their types. All are armed for one select_cells(), and then one is run.
 #pragma once
 
 #include <weft/chan.hpp>
@@ -35,8 +35,9 @@ template <class T>
 struct channel_ends<receiver<T>> {
     using received = T;
 };
+/// What a reference to a channel sends; not deduced from the value, so that this is converted where it is written.
 template <class C>
-using sent_through = typename channel_ends<C>::sent;
+using sent_by = typename channel_ends<std::remove_cvref_t<C>>::sent;
 template <class C>
 using received_through = typename channel_ends<C>::received;
 
@@ -69,30 +70,17 @@ struct select_plan {
     std::size_t at_deadline = no_case;
 
     void until(std::size_t index, std::int64_t when) noexcept {
-        if (at_deadline != no_case && deadline <= when) return;
+        if (deadline <= when) return;  // A try waits for no timeout.
         deadline = when;
+        at_deadline = index;
+    }
+    void otherwise(std::size_t index) noexcept {
+        deadline = chan_tries;
         at_deadline = index;
     }
     [[nodiscard]] std::size_t chosen(const selected& result) const noexcept {
         return result.index == no_case ? at_deadline : result.index;
     }
-};
-
-/// Calls `f` at the end unless it was dismissed.
-template <class F>
-class armed {
-public:
-    explicit armed(F f) : f_(std::move(f)) {}
-    armed(const armed&) = delete;
-    armed& operator=(const armed&) = delete;
-    ~armed() {
-        if (on_) f_();
-    }
-    void dismiss() noexcept { on_ = false; }
-
-private:
-    F f_;
-    bool on_ = true;
 };
 
 template <class T, class F>
@@ -109,12 +97,15 @@ public:
         wish.channel = channel_.core();
         wish.cell = parcel_.cell();
     }
-    void disarm() noexcept {}
     void run(const selected& result) {
-        if constexpr (std::is_void_v<T>) {
+        if constexpr (std::is_void_v<T> && std::is_invocable_v<F&, bool>) {
             f_(take(result).has_value());
+        } else if constexpr (!std::is_void_v<T> && std::is_invocable_v<F&, std::optional<value>>) {
+            f_(take(
+                result));  // Its parameter is what is taken: a move that throws leaves the value in the channel.
         } else {
-            f_(take(result));
+            take(result);
+            f_();
         }
     }
 
@@ -135,46 +126,36 @@ private:
     incoming<value> parcel_;
 };
 
-/// `Kept` is T, or T& when the value is somebody else's.
+/// `Kept` is T, or T& when the value is somebody else's. The value stays where it is until it is sent.
 template <class T, class Kept, class F>
 class send_case {
-    // Whether the value goes into a parcel before the channel is asked; see channel_value.hpp.
-    static constexpr bool beforehand = in_cell<T> || std::is_nothrow_move_constructible_v<T>;
-
 public:
     template <class V>
     send_case(case_channel c, V&& value, F f)
         : channel_(std::move(c)), value_(std::forward<V>(value)), f_(std::move(f)) {}
     send_case(send_case&& other)
         : channel_(std::move(other.channel_)), value_(std::forward<Kept>(other.value_)),
-          f_(std::move(other.f_)) {}
+          f_(std::move(other.f_)), sent_(other.sent_) {}
 
     void keep_channel() noexcept { channel_.keep(); }
-    void arm(std::size_t, select_case& wish, select_plan&) {
-        wish.channel = channel_.core();
+    void arm(std::size_t, select_case& wish, select_plan&) noexcept {
+        // What a case has stored it can send but once.
+        wish.channel = sent_ ? nullptr : channel_.core();
         wish.sends = true;
-        if constexpr (beforehand) {
-            parcel_.emplace(value_);
-            wish.cell = parcel_->cell();
+        if constexpr (in_cell<T>) {
+            wish.cell = const_cast<void*>(static_cast<const void*>(std::addressof(value_)));
         } else {
             wish.source = std::addressof(value_);
         }
     }
-    void disarm() noexcept {
-        if constexpr (beforehand) {
-            if (!parcel_) return;
-            parcel_->give_back(value_);
-            parcel_.reset();
-        }
-    }
     void run(const selected& result) {
         if (result.status == chan_status::closed) throw_channel_closed();
-        if constexpr (beforehand) {
-            parcel_->sent();
-            parcel_.reset();
+        if constexpr (in_cell<T>) {
+            forget(value_);
         } else if (result.permitted) {
             send_permitted<T>(*channel_.core(), result.permit, value_);
         }
+        sent_ = !std::is_reference_v<Kept>;
         f_();
     }
 
@@ -182,25 +163,32 @@ private:
     case_channel channel_;
     Kept value_;
     [[no_unique_address]] F f_;
-    struct nothing {};
-    [[no_unique_address]] std::conditional_t<beforehand, std::optional<outgoing<T>>, nothing>
-        parcel_;
+    bool sent_ = false;
 };
 
-template <class F>
+/// `When` is a duration, counted from each wait, or a moment.
+template <class When, class F>
 class timeout_case {
 public:
-    timeout_case(std::chrono::nanoseconds d, F f) : after_(d), f_(std::move(f)) {}
+    timeout_case(When when, F f) : when_(when), f_(std::move(f)) {}
 
     void keep_channel() noexcept {}
-    void arm(std::size_t index, select_case&, select_plan& plan) noexcept {
-        plan.until(index, chan_deadline(after_));
+    void arm(std::size_t index, select_case&, select_plan& plan) {
+        plan.until(index, deadline(when_));
     }
-    void disarm() noexcept {}
     void run(const selected&) { f_(); }
 
 private:
-    std::chrono::nanoseconds after_;
+    template <class Rep, class Period>
+    static std::int64_t deadline(std::chrono::duration<Rep, Period> d) noexcept {
+        return chan_deadline(d);
+    }
+    template <class Clock, class Duration>
+    static std::int64_t deadline(std::chrono::time_point<Clock, Duration> when) {
+        return chan_deadline(time_left(when, Clock::now()));
+    }
+
+    When when_;
     [[no_unique_address]] F f_;
 };
 
@@ -210,10 +198,7 @@ public:
     explicit otherwise_case(F f) : f_(std::move(f)) {}
 
     void keep_channel() noexcept {}
-    void arm(std::size_t index, select_case&, select_plan& plan) noexcept {
-        plan.until(index, chan_tries);
-    }
-    void disarm() noexcept {}
+    void arm(std::size_t index, select_case&, select_plan& plan) noexcept { plan.otherwise(index); }
     void run(const selected&) { f_(); }
 
 private:
@@ -223,7 +208,6 @@ private:
 template <class C>
 concept is_case = requires(C& c, select_case& wish, select_plan& plan, const selected& result) {
     c.arm(std::size_t{}, wish, plan);
-    c.disarm();
     c.run(result);
     c.keep_channel();
 };
@@ -236,7 +220,6 @@ public:
     any_case& operator=(const any_case&) = delete;
     virtual ~any_case() = default;
     virtual void arm(std::size_t index, select_case& wish, select_plan& plan) = 0;
-    virtual void disarm() noexcept = 0;
     virtual void run(const selected& result) = 0;
 };
 
@@ -247,7 +230,6 @@ public:
     void arm(std::size_t index, select_case& wish, select_plan& plan) override {
         case_.arm(index, wish, plan);
     }
-    void disarm() noexcept override { case_.disarm(); }
     void run(const selected& result) override { case_.run(result); }
 
 private:

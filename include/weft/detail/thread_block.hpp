@@ -16,7 +16,7 @@ struct machine;
 /// A word whose bits ask the running coroutine to take the slow path at its next safepoint.
 using attention_word = std::atomic<std::uint32_t>;
 
-/// What a thread that runs no coroutine looks at: always 0.
+/// What a thread that runs no coroutine looks at: 0 but in a simulation, which has no place for such threads.
 extern attention_word no_attention;
 
 // Ownership: written by the thread itself, but for `preempt`, which others set and the thread clears.
