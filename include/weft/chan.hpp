@@ -262,7 +262,7 @@ public:
 
     /// `for (T& value : channel)` until it is closed and drained.
     [[nodiscard]] channel_iterator<T> begin() const {
-        channel();
+        static_cast<void>(channel());
         return channel_iterator<T>(static_cast<const Self&>(*this));
     }
     [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
