@@ -5,6 +5,7 @@
 #include <weft/go.hpp>
 #include <weft/runtime.hpp>
 #include <weft/scope.hpp>
+#include <weft/sync.hpp>
 #include <weft/testing.hpp>
 #include <weft/time.hpp>
 #include <weft/version.hpp>

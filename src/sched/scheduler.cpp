@@ -1,5 +1,7 @@
 #include "sched/scheduler.hpp"
 
+#include <weft/detail/operation.hpp>
+
 #include "base/assert.hpp"
 #include "base/bits.hpp"
 #include "base/off_heap.hpp"
@@ -174,6 +176,7 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     sched.foreign_spawned.store(0);
     sched.foreign_finished.store(0);
     sched.sim.store(sim);
+    if (sim != nullptr) detours.fetch_or(detour_simulated);
     switches_are_edges(sim != nullptr);
     for (unsigned i = processor_count; i != 0; --i) {
         processor& p = *sched.processors[i - 1];
@@ -230,6 +233,7 @@ void stop_scheduler() noexcept {
     sched.slot_count.store(0);
     sched.active_count.store(0);
     sched.sim.store(nullptr);
+    detours.fetch_and(~std::uint32_t{detour_simulated});
     reset_compensation();
     reset_stalls();
     reset_trim();

@@ -65,8 +65,11 @@ wake_reason waiting::finish_coroutine(std::int64_t deadline) {
         try {
             sched.hooks.timers->add(*timed, deadline, timer_event::wake(ticket_));
         } catch (...) {
-            abandon();
-            throw;
+            if (sleeper::claim(ticket_, wake_reason::none)) {
+                cancel_park(self);
+                throw;
+            }
+            timed = nullptr;  // Somebody has ended the wait already, so no timer was needed.
         }
     }
     park(self);

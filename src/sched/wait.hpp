@@ -38,7 +38,8 @@ public:
     [[nodiscard]] const detail::ticket& ticket() const noexcept { return ticket_; }
 
     /// Sleeps until somebody has fired the ticket, or until `deadline`. `deadlock` comes only to main, in a
-    /// wait that was begun with `honoured` (inside no_cancel too). Throws std::bad_alloc, with the wait over, if there is no memory for the timer.
+    /// wait that was begun with `honoured` (inside no_cancel too). Throws std::bad_alloc, with the wait over and nobody else
+    /// having ended it, if there is no memory for the timer.
     wake_reason finish(std::int64_t deadline = never);
 
     /// Ends the wait without sleeping. Whoever has seen the ticket finds it stale.
