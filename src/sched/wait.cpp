@@ -73,6 +73,7 @@ wake_reason waiting::finish_coroutine(std::int64_t deadline) {
         }
     }
     park(self);
+    take_over(static_cast<sleeper*>(&self));  // From wake_claimed().
 
     const wake_reason why = self.reason();
     if (timed != nullptr && why != wake_reason::timeout) sched.hooks.timers->forget(*timed);

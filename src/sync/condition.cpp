@@ -24,12 +24,14 @@
 #include <weft/go.hpp>
 
 #include "base/assert.hpp"
+#include "base/tsan.hpp"
 #include "sched/simulation.hpp"
 #include "sync/mutex_waiter.hpp"
 
 #include <exception>
 #include <mutex>
 #include <stdexcept>
+#include <utility>
 
 namespace weft {
 
@@ -45,6 +47,17 @@ struct condition_waiter : mutex_waiter {
     bool asleep = false;      // Under the guard; `who` is set.
     bool notified = false;    // Before it was asleep.
 };
+
+condition_stop::condition_stop(std::stop_token token) : token_(std::move(token)) {
+    callback_.emplace(token_, waker{*this});
+}
+
+condition_stop::~condition_stop() {
+    // When the stop was requested on this thread std reads plainly what the callback has left: the sanitizer, to which
+    // whoever requested it is another thread, does not see the order.
+    const unrecorded unseen;
+    callback_.reset();
+}
 
 bool condition_stop::arm(const ticket& t) noexcept {
     const std::lock_guard hold(lock_);

@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <type_traits>
 #include <utility>
@@ -26,8 +27,8 @@ struct ticket;
 /// Ends the waits of one who waits with a stop token. Its callback wakes and nothing else: see src/sync/condition.cpp.
 class condition_stop {
 public:
-    explicit condition_stop(std::stop_token token)
-        : token_(std::move(token)), callback_(token_, waker{*this}) {}
+    explicit condition_stop(std::stop_token token);
+    ~condition_stop();
     condition_stop(const condition_stop&) = delete;
     condition_stop& operator=(const condition_stop&) = delete;
 
@@ -47,7 +48,7 @@ private:
     sleeper* who_ = nullptr;  // A ticket, under the lock.
     std::uint64_t word_ = 0;
     std::stop_token token_;
-    std::stop_callback<waker> callback_;
+    std::optional<std::stop_callback<waker>> callback_;
 };
 
 /// A lock that is not our mutex.
