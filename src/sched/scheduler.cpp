@@ -1,7 +1,5 @@
 #include "sched/scheduler.hpp"
 
-#include <weft/detail/operation.hpp>
-
 #include "base/assert.hpp"
 #include "base/bits.hpp"
 #include "base/off_heap.hpp"
@@ -14,6 +12,7 @@
 #include "sched/idle.hpp"
 #include "sched/monitor.hpp"
 #include "sched/park.hpp"
+#include "sched/simulation.hpp"
 #include "sched/stall.hpp"
 #include "sched/trim.hpp"
 
@@ -176,7 +175,7 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     sched.foreign_spawned.store(0);
     sched.foreign_finished.store(0);
     sched.sim.store(sim);
-    if (sim != nullptr) detours.fetch_or(detour_simulated);
+    set_simulation_detour(sim != nullptr);
     switches_are_edges(sim != nullptr);
     for (unsigned i = processor_count; i != 0; --i) {
         processor& p = *sched.processors[i - 1];
@@ -233,7 +232,7 @@ void stop_scheduler() noexcept {
     sched.slot_count.store(0);
     sched.active_count.store(0);
     sched.sim.store(nullptr);
-    detours.fetch_and(~std::uint32_t{detour_simulated});
+    set_simulation_detour(false);
     reset_compensation();
     reset_stalls();
     reset_trim();

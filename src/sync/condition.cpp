@@ -25,6 +25,8 @@
 
 #include "base/assert.hpp"
 #include "base/tsan.hpp"
+#include "sched/cancel.hpp"
+#include "sched/machine.hpp"
 #include "sched/simulation.hpp"
 #include "sync/mutex_waiter.hpp"
 
@@ -78,7 +80,7 @@ void condition_stop::wake() noexcept {
 }
 
 bool condition_core::wait(mutex_core& mutex, clock::time_point deadline, condition_stop* stop) {
-    cancellable_operation_point();
+    refuse_outside_simulation();
     if (!mutex.mine()) {
         throw std::logic_error("weft: condition_variable: wait() with a mutex that somebody else "
                                "has locked, or nobody");
@@ -113,7 +115,11 @@ bool condition_core::wait(mutex_core& mutex, clock::time_point deadline, conditi
 }
 
 bool condition_core::wait(const any_lock& lock, clock::time_point deadline, condition_stop* stop) {
-    cancellable_operation_point();
+    refuse_outside_simulation();
+    if (coroutine* const self = this_coroutine()) {
+        simulation_point();
+        cancellation_point(*self);
+    }
     condition_waiter me(this_agent(), nullptr);
     {
         const std::lock_guard hold(guard_);
@@ -167,7 +173,8 @@ void condition_core::leave(condition_waiter& me) noexcept {
 }
 
 void condition_core::notify_slow(bool all) noexcept {
-    if (!look_up_quietly()) return;
+    if (outside_simulation()) return;
+    simulation_point();
     wake_chain woken;
     {
         const std::lock_guard hold(guard_);

@@ -136,7 +136,7 @@ bool mutex_core::contend(mutex_waiter& me, const wish& what) {
         waiting wait(what.how, what.kind, this);
         me.who = wait.ticket();
         me.turn = mutex_turn::none;
-        if (!queue_up(me, charge.held)) {
+        if (!queue_up(me, charge.held, now)) {
             wait.abandon();
             continue;
         }
@@ -149,7 +149,7 @@ bool mutex_core::contend(mutex_waiter& me, const wish& what) {
 }
 
 // False: it is free.
-bool mutex_core::queue_up(mutex_waiter& me, bool& has_woken) noexcept {
+bool mutex_core::queue_up(mutex_waiter& me, bool& has_woken, std::int64_t now) noexcept {
     word w = word_.enter();
     if (owner_of(w) == 0) {
         word_.leave(w);
@@ -160,7 +160,7 @@ bool mutex_core::queue_up(mutex_waiter& me, bool& has_woken) noexcept {
         queue_.push(me);
     } else {
         queue_.push_front(me);  // Where it was.
-        if (me.lost > races_most || now_ns() - me.since >= patience_ns) w |= starving;
+        if (me.lost > races_most || now - me.since >= patience_ns) w |= starving;
     }
     if (has_woken) w &= ~woken;
     has_woken = false;
@@ -235,14 +235,15 @@ void mutex_core::unlock_quietly() noexcept {
 
 void mutex_core::unlock_slow() noexcept {
     WEFT_ASSERT(mine() && "a mutex is unlocked by who has not locked it");
-    // A thread outside of a simulation must not wake what is in it.
-    if (!look_up_quietly()) {
+    if (outside_simulation()) {
+        // Such a thread must not wake what is in it.
         const word w = word_.enter();
         word_.leave(w & flags & ~starving);
         return;
     }
+    simulation_point();  // Others find it locked,
     unlock_quietly();
-    (void)look_up_quietly();
+    simulation_point();  // and free.
 }
 
 void mutex_core::relock(mutex_waiter& me) noexcept {

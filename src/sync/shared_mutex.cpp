@@ -118,24 +118,26 @@ void shared_mutex_core::unlock_shared_slow() noexcept {
 void shared_mutex_core::unlock_checked() noexcept {
     WEFT_ASSERT(owner_.load(std::memory_order_relaxed) == this_agent() &&
                 "a shared_mutex is unlocked by who has not locked it");
-    if (!look_up_quietly()) {
-        // A thread outside of a simulation must not wake what is in it.
+    if (outside_simulation()) {
+        // Such a thread must not wake what is in it.
         word_.leave(word_.enter() & ~writer);
         return;
     }
+    simulation_point();  // Others find it locked,
     owner_.store(0, std::memory_order_relaxed);
     unlock_slow();
-    (void)look_up_quietly();
+    simulation_point();  // and free.
 }
 
 void shared_mutex_core::unlock_shared_checked() noexcept {
     WEFT_ASSERT(word_.load() >= reader && "a shared_mutex is unlocked that nobody shares");
-    if (!look_up_quietly()) {
+    if (outside_simulation()) {
         word_.leave(word_.enter() - reader);
         return;
     }
+    simulation_point();
     unlock_shared_quietly();
-    (void)look_up_quietly();
+    simulation_point();
 }
 
 }  // namespace weft::detail

@@ -64,16 +64,16 @@ void letters_arrive() {
     const auto reader = [&] {
         for (int i = 1; i <= each; ++i) sum += box.take();
     };
-    std::vector<std::thread> threads;
-    threads.emplace_back(writer);
-    threads.emplace_back(reader);
+    std::thread writing_thread(writer);
+    std::thread reading_thread(reader);
     scope s;
     for (int i = 0; i != 3; ++i) {
         s.go(reader);
         s.go(writer);
     }
     s.join();
-    for (auto& thread : threads) thread.join();
+    writing_thread.join();
+    reading_thread.join();
     EXPECT_EQ(sum, 4L * each * (each + 1) / 2);
 }
 

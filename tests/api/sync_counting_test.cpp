@@ -265,7 +265,7 @@ TEST_P(SyncCounting, ACompletionMayWait) {
 // The last to return destroys the object, which lies in memory that is overwritten at once.
 template <class Object, class Wait, class Release, class... Args>
 void is_destroyed_by_the_last(Wait wait, Release release, Args... args) {
-    for (int round = 0; round != 300 / static_cast<int>(slowdown); ++round) {
+    for (int round = 0; round != 60 / static_cast<int>(slowdown) + 4; ++round) {
         auto object = std::make_unique<Object>(args...);
         Object& o = *object;
         scope s;
@@ -313,7 +313,7 @@ TEST_P(SyncCounting, AMutexMayLieInWhatItCountsTheUsersOf) {
         }
     };
     run([] {
-        for (int round = 0; round != 300 / static_cast<int>(slowdown); ++round) {
+        for (int round = 0; round != 60 / static_cast<int>(slowdown) + 4; ++round) {
             auto* const shared = new counted;
             std::thread thread([&] { counted::leave(shared); });
             scope s;

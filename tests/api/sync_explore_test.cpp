@@ -402,22 +402,21 @@ TEST_F(SyncExplore, UncontendedOperationsAreSchedulingPoints) {
 }
 
 TEST_F(SyncExplore, ADeadlockBetweenTwoMutexesIsFound) {
-    const auto two_orders = [] {
-        weft::mutex a;
-        weft::mutex b;
-        scope s;
-        s.go([&] {
-            const std::lock_guard hold(a);
-            const std::lock_guard more(b);
-        });
-        s.go([&] {
-            const std::lock_guard hold(b);
-            const std::lock_guard more(a);
-        });
-        const no_cancel deaf;
-        s.join();
+    const auto in_order = [](weft::mutex& first, weft::mutex& second) {
+        const std::lock_guard hold(first);
+        second.lock_or_cancel();  // So that it can be cancelled once the deadlock has been thrown.
+        second.unlock();
     };
-    EXPECT_THROW(explore(200, two_orders), weft::testing::failure);
+    EXPECT_THROW(explore(200,
+                         [&] {
+                             weft::mutex a;
+                             weft::mutex b;
+                             scope s;
+                             s.go([&] { in_order(a, b); });
+                             s.go([&] { in_order(b, a); });
+                             s.join();
+                         }),
+                 weft::testing::failure);
 }
 
 TEST_F(SyncExplore, TheSameSeedMakesTheSameSchedule) {

@@ -8,26 +8,26 @@
 
 namespace weft::detail {
 
-/// Not 0: no operation may take its fast path. While there is a simulation each is a scheduling point, and where weft
-/// was built with assertions each is checked. One word that hardly ever changes, so that to look costs next to nothing
-/// and headers need not know how the library was built.
-extern std::atomic<std::uint32_t> detours;
-enum detour : std::uint32_t { detour_simulated = 1, detour_checked = 2 };
+/// What keeps operations from their fast paths. While there is a simulation each is a scheduling point; where weft was
+/// built with assertions, unlocking is checked. Words that hardly ever change, so that to look costs next to nothing and
+/// headers need not know how the library was built.
+extern std::atomic<std::uint32_t> simulation_detour;
+extern std::atomic<std::uint32_t> unlock_detour;  // One or the other.
 
-/// Whether something keeps an operation from its fast path: a detour, or a request to yield.
+/// Whether an operation has to look up: because of a simulation, or a request to yield.
 [[nodiscard, gnu::always_inline]] inline bool
 must_look_up(const thread_block& here = *this_thread_block()) noexcept {
     return (here.preempt.load(std::memory_order_relaxed) |
-            detours.load(std::memory_order_relaxed)) != 0;
+            simulation_detour.load(std::memory_order_relaxed)) != 0;
 }
 
 /// Yields if asked to; a scheduling point when simulating. std::logic_error on a foreign thread while there is a
 /// simulation, which must not be touched from outside.
 void look_up();
-/// The same where nothing may be thrown. False: on such a thread; the operation is to have no effect.
-[[nodiscard]] bool look_up_quietly() noexcept;
 /// look_up(), and then `cancelled` if that is due.
 void look_up_cancellably();
+/// The check on foreign threads alone.
+void refuse_outside_simulation();
 
 /// The beginning of an operation that is no cancellation point.
 [[gnu::always_inline]] inline void operation_point() {

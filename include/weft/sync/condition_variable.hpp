@@ -66,9 +66,12 @@ public:
     condition_core(const condition_core&) = delete;
     condition_core& operator=(const condition_core&) = delete;
 
-    // Relaxed: who is to be woken for sure has unlocked behind its entry, and the caller has locked behind that.
+    // Relaxed: who is to be woken for sure has unlocked behind its entry, and the caller has locked behind that. Nobody
+    // is preempted here, for the lock may be held.
     void notify(bool all) noexcept {
-        if (must_look_up() || inside_.load(std::memory_order_relaxed) != 0) notify_slow(all);
+        if (simulation_detour.load(std::memory_order_relaxed) != 0 ||
+            inside_.load(std::memory_order_relaxed) != 0)
+            notify_slow(all);
     }
 
     /// With the mutex locked, before and behind it. False: the time was up.

@@ -50,7 +50,7 @@ public:
     }
     [[gnu::always_inline]] void unlock() noexcept {
         word mine = word_.load();
-        if (detours.load(std::memory_order_relaxed) != 0 || (mine & flags) != 0 ||
+        if (unlock_detour.load(std::memory_order_relaxed) != 0 || (mine & flags) != 0 ||
             !word_.change(mine, 0, std::memory_order_release)) [[unlikely]] {
             unlock_slow();
         }
@@ -78,7 +78,7 @@ private:
     void unlock_slow() noexcept;
     bool lock_as(const wish& what);
     bool contend(mutex_waiter& me, const wish& what);
-    [[nodiscard]] bool queue_up(mutex_waiter& me, bool& has_woken) noexcept;
+    [[nodiscard]] bool queue_up(mutex_waiter& me, bool& has_woken, std::int64_t now) noexcept;
     void leave_queue(mutex_waiter& me) noexcept;
     void give_up_woken() noexcept;
     [[nodiscard]] mutex_waiter* pop_heir() noexcept;

@@ -35,7 +35,7 @@ public:
     }
     void unlock() noexcept {
         word mine = writer;
-        if (detours.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+        if (unlock_detour.load(std::memory_order_relaxed) != 0) [[unlikely]] {
             unlock_checked();
             return;
         }
@@ -58,7 +58,7 @@ public:
         return (w & guarded_word::guard) != 0 && try_lock_shared_slow();
     }
     void unlock_shared() noexcept {
-        if (detours.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+        if (unlock_detour.load(std::memory_order_relaxed) != 0) [[unlikely]] {
             unlock_shared_checked();
             return;
         }
