@@ -1,6 +1,5 @@
 #include <weft/detail/operation.hpp>
 
-#include "base/config.hpp"
 #include "sched/cancel.hpp"
 #include "sched/machine.hpp"
 #include "sched/preempt.hpp"
@@ -11,11 +10,9 @@
 namespace weft::detail {
 
 constinit std::atomic<std::uint32_t> simulation_detour{0};
-constinit std::atomic<std::uint32_t> unlock_detour{assertions ? 1u : 0u};
 
 void set_simulation_detour(bool simulating) noexcept {
-    if (simulation_detour.exchange(simulating ? 1 : 0) == (simulating ? 1u : 0u)) return;
-    unlock_detour.store(simulating || assertions ? 1 : 0);
+    simulation_detour.store(simulating ? 1 : 0);
 }
 
 void look_up() {

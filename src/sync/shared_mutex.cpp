@@ -111,6 +111,7 @@ void shared_mutex_core::unlock_slow() noexcept {
 void shared_mutex_core::unlock_shared_slow() noexcept {
     wake_chain woken;
     const word w = word_.enter();
+    WEFT_ASSERT(w >= reader && "a shared_mutex is unlocked that nobody shares");
     word_.leave(serve(w - reader, woken));
     woken.wake();
 }
@@ -129,8 +130,7 @@ void shared_mutex_core::unlock_checked() noexcept {
     simulation_point();  // and free.
 }
 
-void shared_mutex_core::unlock_shared_checked() noexcept {
-    WEFT_ASSERT(word_.load() >= reader && "a shared_mutex is unlocked that nobody shares");
+void shared_mutex_core::unlock_shared_simulated() noexcept {
     if (outside_simulation()) {
         word_.leave(word_.enter() - reader);
         return;

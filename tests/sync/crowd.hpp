@@ -5,7 +5,6 @@
 #include "base/stress.hpp"
 #include "support/watchdog.hpp"
 
-#include <weft/detail/operation.hpp>
 #include <weft/weft.hpp>
 
 #include <gtest/gtest.h>
@@ -25,23 +24,18 @@ struct crowd_shape {
     unsigned processors;
     unsigned coroutines;
     unsigned threads;
-    bool checked = false;  // Unlocking takes the long way, as where weft was built with assertions.
 };
 
 inline std::string name_of_crowd(const ::testing::TestParamInfo<crowd_shape>& info) {
     return std::to_string(info.param.processors) + "Processors" +
            std::to_string(info.param.coroutines) + "Coroutines" +
-           std::to_string(info.param.threads) + "Threads" + (info.param.checked ? "Checked" : "");
+           std::to_string(info.param.threads) + "Threads";
 }
 
 class crowd_stress : public ::testing::TestWithParam<crowd_shape> {
 protected:
     const std::uint64_t seed = stress_seed();
     const test::watchdog dog{stress_seconds()};
-
-    // Builds with assertions, and so those with sanitizers, would never see the fast paths otherwise.
-    void SetUp() override { before_ = unlock_detour.exchange(GetParam().checked ? 1 : 0); }
-    void TearDown() override { unlock_detour.store(before_); }
 
     [[nodiscard]] unsigned size() const { return GetParam().coroutines + GetParam().threads; }
 
@@ -90,17 +84,14 @@ protected:
     static void perhaps_yield(random_source& random) {
         if (random.below(8) == 0) yield();
     }
-
-private:
-    std::uint32_t before_ = 0;
 };
 
 #define WEFT_STRESS_CROWDS(suite)                                                                  \
     INSTANTIATE_TEST_SUITE_P(Crowds, suite,                                                        \
-                             ::testing::Values(crowd_shape{1, 20, 0}, crowd_shape{1, 8, 2, true},  \
+                             ::testing::Values(crowd_shape{1, 20, 0}, crowd_shape{1, 8, 2},        \
                                                crowd_shape{2, 2, 0}, crowd_shape{2, 100, 0},       \
-                                               crowd_shape{2, 10, 3}, crowd_shape{2, 10, 1, true}, \
-                                               crowd_shape{8, 30, 2}, crowd_shape{1, 1, 4}),       \
+                                               crowd_shape{2, 10, 3}, crowd_shape{8, 30, 2},       \
+                                               crowd_shape{1, 1, 4}),                              \
                              name_of_crowd)
 
 }  // namespace weft::detail

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <mutex>
 
 namespace weft::detail {
 namespace {
@@ -52,17 +53,17 @@ TEST(MutexChecks, AConditionVariableThatSomebodyWaitsForIsNotDestroyed) {
     ends_with_a_report([] {
         weft::mutex m;
         auto* const c = new condition_variable;
+        bool waits = false;
         auto waiter = spawn([&] {
             m.lock();
+            waits = true;
             c->wait(m);
         });
-        for (;;) {
+        for (bool seen = false; !seen;) {
             yield();
-            m.lock();  // It waits by now, or has not begun.
-            m.unlock();
-            if (stats().parks != 0) break;
+            const std::lock_guard hold(m);
+            seen = waits;
         }
-        for (int i = 0; i != 100; ++i) yield();
         delete c;
     });
 }

@@ -8,11 +8,12 @@
 
 namespace weft::detail {
 
-/// What keeps operations from their fast paths. While there is a simulation each is a scheduling point; where weft was
-/// built with assertions, unlocking is checked. Words that hardly ever change, so that to look costs next to nothing and
-/// headers need not know how the library was built.
+/// Not 0 while there is a simulation: then every operation takes its slow path, where it is a scheduling point. A word
+/// that hardly ever changes, so that to look costs next to nothing.
 extern std::atomic<std::uint32_t> simulation_detour;
-extern std::atomic<std::uint32_t> unlock_detour;  // One or the other.
+[[nodiscard, gnu::always_inline]] inline bool simulation_is_on() noexcept {
+    return simulation_detour.load(std::memory_order_relaxed) != 0;
+}
 
 /// Whether an operation has to look up: because of a simulation, or a request to yield.
 [[nodiscard, gnu::always_inline]] inline bool

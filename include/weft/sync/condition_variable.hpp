@@ -69,9 +69,7 @@ public:
     // Relaxed: who is to be woken for sure has unlocked behind its entry, and the caller has locked behind that. Nobody
     // is preempted here, for the lock may be held.
     void notify(bool all) noexcept {
-        if (simulation_detour.load(std::memory_order_relaxed) != 0 ||
-            inside_.load(std::memory_order_relaxed) != 0)
-            notify_slow(all);
+        if (simulation_is_on() || inside_.load(std::memory_order_relaxed) != 0) notify_slow(all);
     }
 
     /// With the mutex locked, before and behind it. False: the time was up.

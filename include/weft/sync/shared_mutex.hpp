@@ -34,11 +34,12 @@ public:
         return true;
     }
     void unlock() noexcept {
-        word mine = writer;
-        if (unlock_detour.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+        if (simulation_is_on() || owner_.load(std::memory_order_relaxed) != this_agent())
+            [[unlikely]] {
             unlock_checked();
             return;
         }
+        word mine = writer;
         owner_.store(0, std::memory_order_relaxed);
         if (!word_.change(mine, 0, std::memory_order_release)) [[unlikely]]
             unlock_slow();
@@ -58,8 +59,8 @@ public:
         return (w & guarded_word::guard) != 0 && try_lock_shared_slow();
     }
     void unlock_shared() noexcept {
-        if (unlock_detour.load(std::memory_order_relaxed) != 0) [[unlikely]] {
-            unlock_shared_checked();
+        if (simulation_is_on()) [[unlikely]] {
+            unlock_shared_simulated();
             return;
         }
         unlock_shared_quietly();
@@ -76,7 +77,7 @@ private:
 
     void unlock_shared_quietly() noexcept {
         word w = word_.load();
-        while ((w & guarded_word::guard) == 0 &&
+        while ((w & guarded_word::guard) == 0 && w >= reader &&
                ((w & guarded_word::waiters) == 0 || w >= 2 * reader)) {
             if (word_.change(w, w - reader, std::memory_order_release)) return;
         }
@@ -88,7 +89,7 @@ private:
     void unlock_slow() noexcept;
     void unlock_checked() noexcept;
     void unlock_shared_slow() noexcept;
-    void unlock_shared_checked() noexcept;
+    void unlock_shared_simulated() noexcept;
     bool lock_as(const wish& what);
     void leave_queue(shared_waiter& me) noexcept;
     [[nodiscard]] word serve(word now, wake_chain& woken) noexcept;
