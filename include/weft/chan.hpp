@@ -76,7 +76,7 @@ template <class Rep, class Period>
 
 /// Repeats `attempt(deadline)` while it times out ahead of `when`, by a clock that may be set.
 template <class Clock, class Duration, class Attempt>
-chan_status attempt_until(std::chrono::time_point<Clock, Duration> when, Attempt&& attempt) {
+chan_status chan_attempt_until(std::chrono::time_point<Clock, Duration> when, Attempt&& attempt) {
     for (;;) {
         const chan_status status = attempt(chan_deadline(time_left(when, Clock::now())));
         if (status == chan_status::ok || status == chan_status::closed) return status;
@@ -126,7 +126,7 @@ public:
     }
     template <class Clock, class Duration>
     bool send_until(T& value, std::chrono::time_point<Clock, Duration> when) const {
-        return attempt_until(when, [&](std::int64_t deadline) {
+        return chan_attempt_until(when, [&](std::int64_t deadline) {
                    return send_value_until(channel(), value, deadline) ? chan_status::ok
                                                                        : chan_status::timeout;
                }) == chan_status::ok;
@@ -163,7 +163,7 @@ public:
     }
     template <class Clock, class Duration>
     bool send_until(std::chrono::time_point<Clock, Duration> when) const {
-        return attempt_until(when, [&](std::int64_t deadline) {
+        return chan_attempt_until(when, [&](std::int64_t deadline) {
                    return send_until_moment(deadline) ? chan_status::ok : chan_status::timeout;
                }) == chan_status::ok;
     }
@@ -247,7 +247,7 @@ public:
     template <class Clock, class Duration>
     [[nodiscard]] std::optional<T> recv_until(std::chrono::time_point<Clock, Duration> when) const {
         std::optional<T> value;
-        const chan_status status = attempt_until(when, [&](std::int64_t deadline) {
+        const chan_status status = chan_attempt_until(when, [&](std::int64_t deadline) {
             return receive_value<T>(channel(), deadline,
                                     [&](T&& v) { value.emplace(std::move(v)); });
         });
@@ -256,8 +256,8 @@ public:
     }
     template <class Clock, class Duration>
     chan_status recv_until(T& into, std::chrono::time_point<Clock, Duration> when) const {
-        return attempt_until(when,
-                             [&](std::int64_t deadline) { return receive_into(into, deadline); });
+        return chan_attempt_until(
+            when, [&](std::int64_t deadline) { return receive_into(into, deadline); });
     }
 
     /// `for (T& value : channel)` until it is closed and drained.
@@ -298,7 +298,7 @@ public:
     }
     template <class Clock, class Duration>
     chan_status recv_until(std::chrono::time_point<Clock, Duration> when) const {
-        return attempt_until(when, [&](std::int64_t deadline) { return receive(deadline); });
+        return chan_attempt_until(when, [&](std::int64_t deadline) { return receive(deadline); });
     }
 
 private:

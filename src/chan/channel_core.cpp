@@ -1,9 +1,9 @@
 #include <weft/chan.hpp>
+#include <weft/detail/operation.hpp>
 
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
 #include "chan/channel_steps.hpp"
-#include "chan/operation_point.hpp"
 #include "sched/simulation.hpp"
 #include "sched/wait.hpp"
 
@@ -15,12 +15,6 @@ namespace weft::detail {
 
 static_assert(chan_waits == never);
 static_assert(sizeof(channel_core) <= 80, "an empty channel of int is to take 96 bytes at most");
-
-void refuse_outsiders() {
-    if (!outside_simulation()) return;
-    throw std::logic_error(
-        "weft: a foreign thread can't use a channel while there is a simulation");
-}
 
 namespace {
 
@@ -101,7 +95,7 @@ void try_at_once(channel_core& c, bool may, std::int64_t deadline, Step&& step,
 }  // namespace
 
 chan_status send_cell(channel_core& c, void* cell, std::int64_t deadline) {
-    operation_point();
+    cancellable_operation_point();
     const auto step = [&](chan_step& to) { send_locked(c, cell, to); };
     chan_step first;
     try_at_once(c, may_send(c), deadline, step, first);
@@ -114,7 +108,7 @@ chan_status send_cell(channel_core& c, void* cell, std::int64_t deadline) {
 }
 
 received receive_cell(channel_core& c, void* cell, std::int64_t deadline) {
-    operation_point();
+    cancellable_operation_point();
     const auto step = [&](chan_step& to) { receive_locked(c, cell, to); };
     const auto from = [](const chan_step& s) {
         received got{chan_status::ok, s.sender, s.sender != nullptr ? s.sender->source : nullptr};
@@ -157,7 +151,7 @@ void return_cell(channel_core& c, void* cell) noexcept {
 }
 
 send_grant ask_to_send(channel_core& c, void* source, std::int64_t deadline) {
-    operation_point();
+    cancellable_operation_point();
     send_grant grant;
     const auto step = [&](chan_step& to) { promise_locked(c, grant.permit, to); };
     const auto settle = [&](chan_step::result what) {
@@ -209,10 +203,7 @@ void give_up_permit(channel_core& c, send_permit permit) noexcept {
 }
 
 bool close_channel(channel_core& c) {
-    if (sched.sim.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
-        refuse_outsiders();
-        simulation_point();
-    }
+    operation_point();
     chan_step step;
     {
         const std::lock_guard hold(c.lock);

@@ -11,7 +11,7 @@
 namespace weft::detail {
 
 /// Those whom a step has claimed, to be told behind the lock how their waits have ended.
-class wake_chain {
+class meeting_chain {
 public:
     void add(chan_waiter& w, meeting_end how) noexcept {
         w.how = how;
@@ -27,9 +27,9 @@ public:
         }
     }
 
-    wake_chain() noexcept = default;
-    wake_chain(const wake_chain&) = delete;
-    wake_chain& operator=(const wake_chain&) = delete;
+    meeting_chain() noexcept = default;
+    meeting_chain(const meeting_chain&) = delete;
+    meeting_chain& operator=(const meeting_chain&) = delete;
 
 private:
     chan_waiter* first_ = nullptr;
@@ -41,7 +41,7 @@ private:
 struct chan_step {
     enum result : std::uint8_t { blocked, done, closed } what = blocked;
     chan_waiter* sender = nullptr;  // Of a receiver: from whose source to take the value.
-    wake_chain wake;
+    meeting_chain wake;
 };
 
 inline void copy_cell(void* to, const void* from, std::size_t size) noexcept {

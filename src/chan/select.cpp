@@ -10,11 +10,11 @@
 // goes on with: that none is ready is found out in step 2, with all channels locked, so there is a moment when it is true.
 //
 // Fairness: each step picks uniformly among the cases that are ready.
+#include <weft/detail/operation.hpp>
 #include <weft/detail/select_core.hpp>
 
 #include "base/assert.hpp"
 #include "chan/channel_steps.hpp"
-#include "chan/operation_point.hpp"
 #include "os/clock.hpp"
 #include "sched/machine.hpp"
 #include "sched/processor.hpp"
@@ -258,7 +258,7 @@ selected try_all(cases_span cases) noexcept {
 }  // namespace
 
 selected select_cells(select_case* first, std::size_t count, std::int64_t deadline) {
-    operation_point();
+    cancellable_operation_point();
     const cases_span cases(first, count);
     selected result = try_one_by_one(cases);
     if (result.index != no_case) return result;

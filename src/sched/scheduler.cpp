@@ -12,6 +12,7 @@
 #include "sched/idle.hpp"
 #include "sched/monitor.hpp"
 #include "sched/park.hpp"
+#include "sched/simulation.hpp"
 #include "sched/stall.hpp"
 #include "sched/trim.hpp"
 
@@ -177,6 +178,7 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     sched.sim.store(sim);
     // So that the fast paths of headers send foreign threads to where they are refused.
     if (sim != nullptr) no_attention.store(attention_point, std::memory_order_relaxed);
+    set_simulation_detour(sim != nullptr);
     switches_are_edges(sim != nullptr);
     for (unsigned i = processor_count; i != 0; --i) {
         processor& p = *sched.processors[i - 1];
@@ -234,6 +236,7 @@ void stop_scheduler() noexcept {
     sched.active_count.store(0);
     no_attention.store(0, std::memory_order_relaxed);
     sched.sim.store(nullptr);
+    set_simulation_detour(false);
     reset_compensation();
     reset_stalls();
     reset_trim();

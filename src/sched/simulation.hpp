@@ -51,6 +51,9 @@ private:
 /// which has one thread and no lock, nor anything that would make a coroutine ready.
 [[nodiscard]] bool outside_simulation() noexcept;
 
+/// Sends the operations of synchronisation objects here; see weft/detail/operation.hpp. In operation.cpp.
+void set_simulation_detour(bool simulating) noexcept;
+
 /// Every runtime operation passes here: a scheduling point when simulating, else nothing.
 void simulation_point_slow() noexcept;
 inline void simulation_point() noexcept {

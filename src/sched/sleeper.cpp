@@ -1,5 +1,6 @@
 #include "sched/sleeper.hpp"
 
+#include "base/tsan.hpp"
 #include "os/futex.hpp"
 #include "sched/coroutine.hpp"
 #include "sched/park.hpp"
@@ -63,6 +64,7 @@ void wake_claimed_by_timer(ticket t) noexcept {
     if (sleeper::is_thread(t)) {
         thread_sleeper::hand_over(t);
     } else {
+        hand_over(t.who);
         ready_woken(*static_cast<coroutine*>(t.who));
     }
 }
@@ -71,6 +73,7 @@ void wake_claimed(ticket t) noexcept {
     if (sleeper::is_thread(t)) {
         thread_sleeper::hand_over(t);
     } else {
+        hand_over(t.who);  // For the sanitizer: a processor may hand it to itself.
         ready(*static_cast<coroutine*>(t.who));
     }
 }

@@ -44,6 +44,7 @@ wake_reason waiting::finish_slow(std::int64_t deadline) {
     wake_reason why = wake_reason::cancelled;
     if (!cancelled_meanwhile()) {
         park(self);
+        take_over(static_cast<sleeper*>(&self));  // From wake_claimed().
         why = self.reason();
     }
     if (timed != nullptr && why != wake_reason::timeout) sched.hooks.timers->forget(*timed);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "arch/cpu.hpp"
+#include "base/tsan.hpp"
 #include "os/clock.hpp"
 #include "sched/cancel.hpp"
 #include "sched/machine.hpp"
@@ -66,6 +67,7 @@ public:
         if (cancelled_meanwhile()) [[unlikely]]
             return wake_reason::cancelled;
         park(*self_);
+        take_over(static_cast<sleeper*>(self_));  // From wake_claimed().
         return self_->reason();
     }
 

@@ -6,6 +6,10 @@
 #include <algorithm>
 #include <mutex>
 
+#if WEFT_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace weft::detail {
 namespace {
 
@@ -14,6 +18,14 @@ constexpr std::size_t slots_wanted =
     asan_build || tsan_build ? std::size_t{1} << 16 : std::size_t{1} << 21;
 constexpr std::size_t bytes_wanted_max =
     asan_build || tsan_build ? std::size_t{1} << 34 : std::size_t{1} << 41;
+
+// AddressSanitizer keeps what it knows of addresses when they are unmapped. A coroutine's first frames are never left
+// in order, and the next mapping here may be a thread's.
+void forget_poison([[maybe_unused]] void* base, [[maybe_unused]] std::size_t bytes) noexcept {
+#if WEFT_ASAN
+    __asan_unpoison_memory_region(base, bytes);
+#endif
+}
 
 // Free slots beyond this many give their pages back at once.
 constexpr std::size_t free_resident_max = tiny_limits ? 4 : 16 * 1024;
@@ -212,6 +224,7 @@ void stack_store::release(void (*drop_tag)(void*) noexcept) noexcept {
         }
         release_pages(a.next, table_bytes(a.count, sizeof(std::uint32_t)));
         const std::size_t slot = std::size_t{1} << log2_size;
+        forget_poison(reinterpret_cast<void*>(base), a.fresh * slot);
         release_pages(reinterpret_cast<void*>(base - slot), (a.count + 1) * slot);
         a.next = nullptr;
         a.tags = nullptr;

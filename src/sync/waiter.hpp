@@ -9,6 +9,9 @@
 #include <weft/detail/wait_list.hpp>
 
 #include "sched/sleeper.hpp"
+#include "sched/wait.hpp"
+
+#include <cstdint>
 
 namespace weft::detail {
 
@@ -62,6 +65,62 @@ inline waiter* wait_list::pop_claimed() noexcept {
         if (sleeper::claim_to_hand_over(w->who)) return w;
     }
     return nullptr;
+}
+
+/// Those who have been popped and claimed under a lock, to be woken outside of it.
+class wake_chain {
+public:
+    wake_chain() noexcept = default;
+    wake_chain(const wake_chain&) = delete;
+    wake_chain& operator=(const wake_chain&) = delete;
+
+    void add(waiter& w) noexcept {
+        w.next = nullptr;
+        *last_ = &w;
+        last_ = &w.next;
+    }
+    /// All of `list` whose wait could be ended.
+    void take_all(wait_list& list) noexcept {
+        while (waiter* const w = list.pop_claimed()) add(*w);
+    }
+    /// In the order in which they were added. f() may be the end of a waiter.
+    template <class F>
+    void for_each(F&& f) noexcept {
+        for (waiter* w = first_; w != nullptr;) {
+            waiter& now = *w;
+            w = w->next;
+            f(now);
+        }
+    }
+    void wake() noexcept {
+        for_each([](waiter& w) { wake_claimed(w.who); });
+    }
+
+private:
+    waiter* first_ = nullptr;
+    waiter** last_ = &first_;
+};
+
+/// finish() of one whose waiter is in a list: `take_out()` takes it off, under the object's lock, unless the wait was
+/// ended by somebody who did, also when there is an exception.
+template <class TakeOut>
+wake_reason finish_in_list(waiting& wait, std::int64_t deadline, TakeOut&& take_out) {
+    wake_reason why;
+    try {
+        why = wait.finish(deadline);
+    } catch (...) {
+        take_out();
+        throw;
+    }
+    if (why != wake_reason::signalled) take_out();
+    return why;
+}
+
+/// What a wait has come to: true, or false for a timeout; throws what else ended it.
+inline bool wait_succeeded(wake_reason why) {
+    if (why == wake_reason::signalled) return true;
+    if (why == wake_reason::timeout) return false;
+    throw_wait_ended(why);
 }
 
 }  // namespace weft::detail
