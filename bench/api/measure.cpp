@@ -7,8 +7,25 @@
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace bench {
+
+namespace {
+
+double status_bytes(std::string_view wanted) {
+    std::ifstream status("/proc/self/status");
+    for (std::string key; status >> key;) {
+        if (key == wanted) {
+            double kib = 0;
+            status >> kib;
+            return kib * 1024;
+        }
+    }
+    throw std::runtime_error("no " + std::string(wanted) + " in /proc/self/status");
+}
+
+}  // namespace
 
 void result(const char* metric, double value, const char* unit) {
     std::printf("RESULT %s %.3f %s\n", metric, value, unit);
@@ -19,17 +36,9 @@ double ns_each(clock::duration elapsed, std::size_t operations) {
            static_cast<double>(operations);
 }
 
-double rss_bytes() {
-    std::ifstream status("/proc/self/status");
-    for (std::string key; status >> key;) {
-        if (key == "VmRSS:") {
-            double kib = 0;
-            status >> kib;
-            return kib * 1024;
-        }
-    }
-    throw std::runtime_error("no VmRSS in /proc/self/status");
-}
+double rss_bytes() { return status_bytes("VmRSS:"); }
+
+double peak_rss_bytes() { return status_bytes("VmHWM:"); }
 
 std::chrono::nanoseconds cpu_time() {
     rusage used{};

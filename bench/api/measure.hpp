@@ -16,8 +16,9 @@ void result(const char* metric, double value, const char* unit);
 
 double ns_each(clock::duration elapsed, std::size_t operations);
 
-/// The resident memory of this process.
+/// The resident memory of this process, and the most that it has been.
 double rss_bytes();
+double peak_rss_bytes();
 
 /// What all threads of this process have used, user and system.
 std::chrono::nanoseconds cpu_time();

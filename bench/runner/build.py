@@ -7,7 +7,7 @@ import sys
 
 GO = ("go_workloads", "go_hello")
 TOKIO = ("tokio_workloads", "tokio_hello")
-WEFT = ("weft_workloads", "weft_disturbed", "weft_hello")
+WEFT = ("weft_workloads", "weft_channels", "weft_disturbed", "weft_hello")
 WEFT_STATIC = ("weft_hello_static",)
 C = ("coldstart", "c_hello", "c_hello_static", "floor")
 
@@ -26,6 +26,7 @@ class Builder:
 
     def _path(self, name):
         places = {"weft_workloads": self.weft_dir / "bench" / "weft_workloads",
+                  "weft_channels": self.weft_dir / "bench" / "weft_channels",
                   "weft_disturbed": self.weft_dir / "bench" / "weft_disturbed",
                   "weft_hello": self.weft_dir / "bench" / "hello",
                   "weft_hello_static": self.static_dir / "bench" / "hello"}
@@ -68,7 +69,8 @@ class Builder:
     def weft(self):
         """The workloads and hello, from the release preset or the build directory given."""
         configure = [] if self.configured else [["cmake", "--preset", "release"]]
-        build = ["cmake", "--build", self.weft_dir, "--target", "weft_workloads", "weft_disturbed", "hello"]
+        build = ["cmake", "--build", self.weft_dir, "--target",
+                 "weft_workloads", "weft_channels", "weft_disturbed", "hello"]
         self._build("weft", WEFT, [configure + [build]])
 
     def weft_static(self):

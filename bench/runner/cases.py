@@ -48,6 +48,25 @@ def _workload(key, title, processors, figures, arguments=()):
     return Case(key, title, processors, commands, figures)
 
 
+def _channels(key, title, processors, figures):
+    case = _workload(key, title, processors, figures)
+    case.commands["weft"] = ["weft_channels", key]
+    return case
+
+
+def _skynet(processors, ms=None, mib=None):
+    return _channels("s5", "S5 skynet, 1M leaves", processors, [
+        Figure("skynet", "all of it", "ms", ms, plotted=processors == 2),
+        Figure("peak_rss", "most memory", "MiB", mib, plotted=processors == 2)])
+
+
+def _channel_memory():
+    case = _channels("chan_memory", "1M empty channels", 1, [
+        Figure("channel_bytes", "memory each", "B", 96)])
+    del case.commands["tokio"]
+    return case
+
+
 def _sleepers(count, title, processors, figures):
     rest = [Figure("late_p999", "late p99.9", "us"), Figure("late_max", "late max", "us"),
             Figure("early", "woke early", "sleeps", 0, in_every_round=True)]
@@ -107,18 +126,32 @@ def all_cases(quick):
     parked, title = ("100000", "S6 100k parked") if quick else ("1000000", "S6 1M parked")
     yielding = [Figure("yield", "yield", "ns/switch", 15, plotted=True)]
     spawning = [Figure("spawn", "spawn+join", "ns", 100, plotted=True)]
+
+    def one(key, title, processors, metric, label, limit):
+        return _channels(key, title, processors, [Figure(metric, label, "ns", limit, plotted=True)])
+
     return [
         _workload("s1", "S1 yield", 1, yielding),
         _workload("s2", "S2 spawn+join", 1, spawning),
         _workload("s2", "S2 spawn+join", 2, spawning),
+        one("s3", "S3 ping-pong", 1, "pingpong", "round trip", 80),
+        one("s3", "S3 ping-pong", 2, "pingpong", "round trip", 100),
+        one("s3b", "S3b buffer of 128", 1, "buffered128", "item", 15),
+        one("s3b", "S3b buffer of 128", 2, "buffered128", "item", 30),
         _workload("s4", "S4 ring of 503", 1, [Figure("ring", "hop", "ns", 40, plotted=True)]),
         _workload("s4", "S4 ring of 503", 2, [Figure("ring", "hop", "ns", 70, plotted=True)]),
+        _skynet(1), _skynet(2, ms=300, mib=100),
         _workload("s6", title, 1, [
             Figure("rss_per_coroutine", "memory each", "B", 4400, plotted=True),
             Figure("spawn_park", "spawn and park", "ns")], (parked,)),
         _ten_thousand(1), _ten_thousand(2), _hundred_thousand(1), _hundred_thousand(2),
+        one("s8", "S8 mutex of 100", 1, "mutex", "lock+unlock", 5),
+        one("s8", "S8 mutex of 100", 2, "mutex", "lock+unlock", 19),
+        one("s9", "S9 select of 4", 1, "select4", "select", 100),
+        one("s9", "S9 select of 4", 2, "select4", "select", None),
         _wake_up("S12 beside four with checkpoints", (), 1000, 10_000, ("weft", "go")),
         _wake_up("S12 beside four without a call", ("loop",), 2000, None, ("weft",)),
+        _channel_memory(),
         _alone("grown", f"S6 {'100k' if quick else '1M'} parked, 8 KiB deep before", 1, [
             Figure("rss_grown", "memory each, at first", "B"),
             Figure("rss_trimmed", "once trimmed", "B", 4400, plotted=True)],

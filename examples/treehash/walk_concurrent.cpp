@@ -1,26 +1,32 @@
-// The walk with coroutines: a crew of them, and a list of the work that waits.
+// The walk with coroutines: one that knows what is to be done, and a crew that does it.
 //
-// A coroutine of the crew does its job in one `blocking` call, puts what came of it on the list, and
-// takes the next job from there; when there is none it ends. What it cannot do itself it gives to new
-// coroutines, as long as the crew is not complete. So nobody ever waits, neither for work nor for a
-// place in the crew: a walk cannot deadlock, and it is done when all coroutines of the scope have ended.
+// A dispatcher hands out jobs over one channel and takes back what came of them over another. A coroutine of
+// the crew does its job in one `blocking` call. Nothing is shared but the channels: the dispatcher owns
+// the list of the work that waits, each of the crew owns a visitor.
 //
-//       waiting                          crew
-//     batches: entries of open    --->   coroutine with a visitor  --+
-//              directories        --->   coroutine with a visitor  --+-- what came of it: subdirectories,
-//     directories to be entered          idle visitors               |   and entries that are left
-//              ^                                                     |
-//              +-----------------------------------------------------+
+//                        jobs      +-->  coroutine with a visitor  --+
+//     dispatcher  -----------------+-->  coroutine with a visitor  --+-- subdirectories, and entries
+//       waiting:                   +-->  coroutine with a visitor  --+   that are left
+//       batches: entries of open directories                         |
+//       directories to be entered                                    |
+//          ^                        returned                         |
+//          +---------------------------------------------------------+
 //
-// Invariant: not more directories are open than there are visitors.
-//   Kept by   take_locked(), which hands out a directory to enter only when no batch waits. All batches
-//             are then in jobs, which hold at most one directory each; and no other way to open one
-//             exists, since a turn goes on to the next directory only when it left no batch of the last.
+// Bounded: both channels are without a buffer, and not more jobs are out than the crew may have members.
+// The dispatcher sends a job only when a member is free, and else receives, so neither waits for the
+// other for ever. The jobs are closed when none is out and none waits, and with them ends the crew.
+//
+// Cancelled: all of them are children of one scope, and channel operations are cancellation points. When
+// one fails, or the caller is asked to stop, they end where they wait or after the job at hand; what is open
+// closes as the channels, the list and the jobs go.
+//
+// Invariant: not more directories are open than the crew may have members.
+//   Kept by   pop(backlog), which gives a directory to enter only when no batch waits. All batches
+//             are then with members, who hold one directory each at most, until what came of the job is
+//             returned; and no other way to open one exists, since a turn goes on to the next directory
+//             only when it left no batch of the last.
 //   Relied on for the limit: a visitor has one file open at a time, besides.
 //   Checked by the test that counts the open descriptors of a running walk.
-// Invariant: visitors are idle only when no work waits.
-//   Kept by   exchange(), the one place where either list grows.
-//   Relied on for termination: work on the list is seen by whoever is at work now.
 //
 // Why not a coroutine for each entry, which weft could well afford: what costs here is the file system.
 // A turn over many small files makes one hand-over to a blocking thread out of dozens, and the size of
@@ -28,6 +34,7 @@
 // are kept only for directories that are open.
 #include "walk.hpp"
 
+#include <weft/chan.hpp>
 #include <weft/go.hpp>
 #include <weft/scope.hpp>
 
@@ -36,8 +43,6 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -66,6 +71,8 @@ using job = std::variant<batch, std::string>;
 struct backlog {
     std::vector<batch> batches;
     std::vector<std::string> directories;
+
+    bool empty() const noexcept { return batches.empty() && directories.empty(); }
 };
 
 template <class T>
@@ -78,6 +85,11 @@ T pop(std::vector<T>& from) {
     T last = std::move(from.back());
     from.pop_back();
     return last;
+}
+
+job pop(backlog& from) {
+    if (!from.batches.empty()) return pop(from.batches);
+    return pop(from.directories);
 }
 
 /// What a coroutine does in one `blocking` call. Everything here may block, and nothing knows weft.
@@ -138,65 +150,52 @@ private:
 
 class crew {
 public:
-    crew(int top, unsigned size, progress& shown) : top_(top) {
-        for (unsigned i = 0; i != size; ++i) idle_.push_back(std::make_unique<visitor>(shown));
-    }
+    crew(int top, unsigned size_max, progress& shown)
+        : top_(top), size_max_(size_max), shown_(shown) {}
 
     /// Walks the tree; an exception of one of the crew comes out here. Once.
     tally walk() {
-        start(pop(idle_), std::string());
+        scope_.go([this] { dispatch(); });
         scope_.join();
         tally all;
-        for (std::unique_ptr<visitor>& hand : idle_) all.add(std::move(*hand).take());
+        for (const std::unique_ptr<visitor>& hand : hands_) all.add(std::move(*hand).take());
         return all;
     }
 
 private:
-    void start(std::unique_ptr<visitor> hand, job first) {
-        scope_.go([this, hand = std::move(hand), first = std::move(first)]() mutable {
-            work(std::move(hand), std::move(first));
+    // A child of the scope like the others, so that it does not wait for one that has failed.
+    void dispatch() {
+        backlog waiting{.batches = {}, .directories = {""}};
+        for (std::size_t out = 0; out != 0 || !waiting.empty();) {
+            if (!waiting.empty() && out != size_max_) {
+                if (out == hands_.size()) hire();
+                jobs_.send(pop(waiting));
+                ++out;
+            } else {
+                backlog more = *returned_.recv();
+                --out;
+                move_append(waiting.batches, std::move(more.batches));
+                move_append(waiting.directories, std::move(more.directories));
+            }
+        }
+        jobs_.close();
+    }
+
+    void hire() {
+        visitor& hand = *hands_.emplace_back(std::make_unique<visitor>(shown_));
+        scope_.go([this, &hand] {
+            for (job& next : jobs_)
+                returned_.send(
+                    weft::blocking([&] { return turn(top_, hand).run(std::move(next)); }));
         });
     }
 
-    void work(std::unique_ptr<visitor> hand, std::optional<job> next) {
-        while (next) {
-            backlog more = weft::blocking([&] { return turn(top_, *hand).run(std::move(*next)); });
-            next = exchange(hand, std::move(more));
-            weft::checkpoint();  // Ends this coroutine when another one has failed.
-        }
-    }
-
-    // Puts `more` on the list and takes the next job for `hand`, which goes idle when there is none.
-    // The mutex is held for a few moves, never across anything that waits.
-    std::optional<job> exchange(std::unique_ptr<visitor>& hand, backlog more) {
-        std::optional<job> next;
-        std::vector<std::pair<std::unique_ptr<visitor>, job>> others;
-        {
-            const std::lock_guard guard(lock_);
-            move_append(waiting_.batches, std::move(more.batches));
-            move_append(waiting_.directories, std::move(more.directories));
-            next = take_locked();
-            if (!next) idle_.push_back(std::move(hand));
-            while (next && !idle_.empty()) {
-                std::optional<job> other = take_locked();
-                if (!other) break;
-                others.emplace_back(pop(idle_), std::move(*other));
-            }
-        }
-        for (auto& [other_hand, first] : others) start(std::move(other_hand), std::move(first));
-        return next;
-    }
-
-    std::optional<job> take_locked() {
-        if (!waiting_.batches.empty()) return pop(waiting_.batches);
-        if (!waiting_.directories.empty()) return pop(waiting_.directories);
-        return std::nullopt;
-    }
-
     const int top_;
-    std::mutex lock_;
-    backlog waiting_;                             // lock_
-    std::vector<std::unique_ptr<visitor>> idle_;  // lock_
+    const std::size_t size_max_;
+    progress& shown_;
+    weft::chan<job> jobs_;
+    weft::chan<backlog> returned_;
+    std::vector<std::unique_ptr<visitor>> hands_;  // The dispatcher's until it has ended.
     weft::scope scope_;  // Last, so that on an exception its children end before what they use.
 };
 

@@ -5,6 +5,7 @@
 #include "treehash/visitor.hpp"
 #include "treehash/walk.hpp"
 
+#include <weft/go.hpp>
 #include <weft/runtime.hpp>
 #include <weft/testing.hpp>
 
@@ -167,25 +168,6 @@ TEST(printable, escapes_what_is_not_utf8) {
     EXPECT_EQ(printable("\x80x"), R"(\x80x)");
 }
 
-TEST(walk_concurrent, finds_the_same_under_every_schedule) {
-    const temporary_tree tree;
-    for (const std::string below : {"a", "a/b", "a/b/c", "d", "e/f"}) {
-        fs::create_directories(tree / below);
-        for (int i = 0; i != 100; ++i) write(tree / (below + '/' + std::to_string(i)), below);
-    }
-    fs::create_symlink("loop", tree / "loop");
-    progress shown;
-    tally expected = walk_sequential(tree.fd(), shown);
-    ASSERT_EQ(expected.sorted_problems().size(), 1U);
-
-    weft::testing::explore(50, [&] {
-        tally found = walk_concurrent(tree.fd(), 6, shown);
-        EXPECT_EQ(found.tree_digest(), expected.tree_digest());
-        EXPECT_EQ(found.files(), 500U);
-        EXPECT_EQ(found.sorted_problems().size(), 1U);
-    });
-}
-
 // How many descriptors of this process stand for something below `top`, at a glance.
 unsigned open_below(const fs::path& top) {
     unsigned count = 0;
@@ -196,6 +178,52 @@ unsigned open_below(const fs::path& top) {
         count += target.starts_with(top.string() + '/') ? 1 : 0;
     }
     return count;
+}
+
+// Some directories in each other, a hundred files in each.
+constexpr unsigned files_of_some = 500;
+
+void make_some(const temporary_tree& tree) {
+    for (const std::string below : {"a", "a/b", "a/b/c", "d", "e/f"}) {
+        fs::create_directories(tree / below);
+        for (int i = 0; i != 100; ++i) write(tree / (below + '/' + std::to_string(i)), below);
+    }
+}
+
+TEST(walk_concurrent, finds_the_same_under_every_schedule) {
+    const temporary_tree tree;
+    make_some(tree);
+    fs::create_symlink("loop", tree / "loop");
+    progress shown;
+    tally expected = walk_sequential(tree.fd(), shown);
+    ASSERT_EQ(expected.sorted_problems().size(), 1U);
+
+    weft::testing::explore(50, [&] {
+        tally found = walk_concurrent(tree.fd(), 6, shown);
+        EXPECT_EQ(found.tree_digest(), expected.tree_digest());
+        EXPECT_EQ(found.files(), files_of_some);
+        EXPECT_EQ(found.sorted_problems().size(), 1U);
+    });
+}
+
+TEST(walk_concurrent, ends_and_leaves_nothing_open_wherever_it_is_cancelled) {
+    const temporary_tree tree;
+    make_some(tree);
+    unsigned yields = 0, cancelled = 0;
+    weft::testing::explore(100, [&] {
+        progress shown;
+        auto walk = weft::spawn([&] { return walk_concurrent(tree.fd(), 6, shown); });
+        for (unsigned i = 0; i != yields; ++i) weft::yield();
+        ++yields;  // A little later each time.
+        walk.request_stop();
+        try {
+            EXPECT_EQ(walk.join().files(), files_of_some);
+        } catch (const weft::coroutine_cancelled&) {
+            ++cancelled;
+        }
+        EXPECT_EQ(open_below(tree.path()), 0U);
+    });
+    EXPECT_GE(cancelled, 1U);
 }
 
 class open_descriptors : public testing::TestWithParam<unsigned> {};

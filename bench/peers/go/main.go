@@ -1,6 +1,7 @@
 // The workloads of bench/README.md on Go. GOMAXPROCS sets the number of processors.
 //
-//	go_workloads s1 | s2 | s4 | s6 [coroutines] | s7 [coroutines] | s12
+//	go_workloads s1 | s2 | s3 | s3b | s4 | s5 | s6 [coroutines] | s7 [coroutines] | s8 | s9 | s12 |
+//	             chan_memory
 package main
 
 import (
@@ -189,16 +190,29 @@ func main() {
 		yield()
 	case "s2":
 		spawn()
+	case "s3":
+		pingPong()
+	case "s3b":
+		buffered()
 	case "s4":
 		ring()
+	case "s5":
+		growSkynet()
 	case "s6":
 		parked(argument(1_000_000))
 	case "s7":
 		sleepers(argument(10_000))
+	case "s8":
+		locking()
+	case "s9":
+		selecting()
 	case "s12":
 		wakeUp()
+	case "chan_memory":
+		channelMemory()
 	default:
-		fmt.Fprintln(os.Stderr, "usage: go_workloads s1 | s2 | s4 | s6 [coroutines] | s7 [coroutines] | s12")
+		fmt.Fprintln(os.Stderr, "usage: go_workloads s1 | s2 | s3 | s3b | s4 | s5 | s6 [coroutines] | "+
+			"s7 [coroutines] | s8 | s9 | s12 | chan_memory")
 		os.Exit(2)
 	}
 }

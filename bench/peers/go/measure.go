@@ -20,16 +20,19 @@ func nsEach(start time.Time, operations int) float64 {
 	return float64(time.Since(start).Nanoseconds()) / float64(operations)
 }
 
-// rssBytes is the resident memory of this process.
-func rssBytes() float64 {
+// rssBytes is the resident memory of this process, and peakRssBytes the most it has been.
+func rssBytes() float64     { return statusBytes("VmRSS:") }
+func peakRssBytes() float64 { return statusBytes("VmHWM:") }
+
+func statusBytes(key string) float64 {
 	status, _ := os.ReadFile("/proc/self/status")
 	for _, line := range strings.Split(string(status), "\n") {
-		if strings.HasPrefix(line, "VmRSS:") {
+		if strings.HasPrefix(line, key) {
 			kib, _ := strconv.ParseFloat(strings.Fields(line)[1], 64)
 			return kib * 1024
 		}
 	}
-	panic("no VmRSS in /proc/self/status")
+	panic("no " + key + " in /proc/self/status")
 }
 
 // cpuTime is what all threads of this process have used, user and system.

@@ -1,7 +1,8 @@
 //! The workloads of bench/README.md on tokio, whose tasks have no stack. TOKIO_WORKERS sets the
 //! number of worker threads.
 //!
-//!     tokio_workloads s1 | s2 | s4 | s6 [tasks] | s7 [tasks]
+//!     tokio_workloads s1 | s2 | s3 | s3b | s4 | s5 | s6 [tasks] | s7 [tasks] | s8 | s9
+mod channels;
 mod measure;
 mod runtime;
 
@@ -131,11 +132,19 @@ async fn workload(name: String, tasks: Option<usize>) {
     match name.as_str() {
         "s1" => yielding().await,
         "s2" => spawning().await,
+        "s3" => channels::ping_pong().await,
+        "s3b" => channels::buffered().await,
         "s4" => ring().await,
+        "s5" => channels::grow_skynet().await,
         "s6" => parked(tasks.unwrap_or(1_000_000)).await,
         "s7" => sleepers(tasks.unwrap_or(10_000)).await,
+        "s8" => channels::locking().await,
+        "s9" => channels::selecting().await,
         _ => {
-            eprintln!("usage: tokio_workloads s1 | s2 | s4 | s6 [tasks] | s7 [tasks]");
+            eprintln!(
+                "usage: tokio_workloads s1 | s2 | s3 | s3b | s4 | s5 | s6 [tasks] | s7 [tasks] | \
+                 s8 | s9"
+            );
             std::process::exit(2)
         }
     }

@@ -12,8 +12,17 @@ pub fn ns_each(start: Instant, operations: u64) -> f64 {
 
 /// The resident memory of this process.
 pub fn rss_bytes() -> f64 {
+    status_bytes("VmRSS:")
+}
+
+/// The most that it has been.
+pub fn peak_rss_bytes() -> f64 {
+    status_bytes("VmHWM:")
+}
+
+fn status_bytes(key: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    let line = status.lines().find(|l| l.starts_with(key)).unwrap();
     let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib * 1024.0
 }
