@@ -3,6 +3,7 @@
 
 #include <weft/exceptions.hpp>
 #include <weft/go.hpp>
+#include <weft/report.hpp>
 #include <weft/runtime.hpp>
 #include <weft/scope.hpp>
 #include <weft/testing.hpp>
