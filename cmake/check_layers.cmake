@@ -30,7 +30,7 @@ set(seams
   "^boost/=^src/context/"
   "^mimalloc=^src/base/off_heap"
   "^backtrace[.]h$=^src/report/"
-  "^(dlfcn|link|elf)[.]h$=^src/os/"
+  "^(dlfcn|link|elf)[.]h$=^src/(os|context)/"
   "^unwind[.]h$=^src/(arch|stack)/"
   "^sanitizer/=^src/(context|stack|base)/"
   "^sys/sdt=^src/trace/"

@@ -17,12 +17,17 @@ extern "C" _Unwind_Reason_Code weft_unwind_parked(const void* context, _Unwind_T
 /// something more, nor for one that has not run yet.
 extern "C" bool weft_goes_on_at_resume(const void* context) noexcept;
 
+/// f(argument), which must not throw, for which unwinders take that suspended context for the caller. So what is called
+/// on a stack of its own is seen to have been called by who waits for it.
+extern "C" void weft_call_over(const void* context, void (*f)(void*), void* argument);
+
 #else
 
 inline _Unwind_Reason_Code weft_unwind_parked(const void*, _Unwind_Trace_Fn, void*) noexcept {
     return _URC_END_OF_STACK;
 }
 inline bool weft_goes_on_at_resume(const void*) noexcept { return false; }
+inline void weft_call_over(const void*, void (*f)(void*), void* argument) { f(argument); }
 
 #endif
 

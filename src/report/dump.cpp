@@ -168,6 +168,20 @@ namespace weft::report {
 
 using namespace detail;
 
+namespace {
+
+// A thread's stack is large.
+template <class F>
+void with_room(F&& f) {
+    if (this_coroutine() == nullptr) {
+        f();
+    } else {
+        on_big_stack(f, stack_for_names);
+    }
+}
+
+}  // namespace
+
 void dump(std::ostream& out) {
     if (outside_simulation()) {
         out << "weft: a simulation is under way; ask for a dump inside of it\n";
@@ -181,12 +195,10 @@ void dump(std::ostream& out) {
     }
 
     std::optional<snapshot> taken;
-    on_big_stack(
-        [&] {
-            const foreign_visit visit;
-            if (visit) taken.emplace(own);
-        },
-        stack_for_names);
+    with_room([&] {
+        const foreign_visit visit;
+        if (visit) taken.emplace(own);
+    });
     if (!taken) {
         out << "weft: no runtime is up\n";
         return;
@@ -194,7 +206,7 @@ void dump(std::ostream& out) {
     dump_text pieces(*taken);
     std::string text;
     for (bool more = true; more;) {
-        on_big_stack([&] { more = pieces.next(text); }, stack_for_names);
+        with_room([&] { more = pieces.next(text); });
         out.write(text.data(), static_cast<std::streamsize>(text.size()));
     }
 }

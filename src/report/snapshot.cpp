@@ -43,12 +43,6 @@ void copy_origin(const coroutine& c, coroutine_record& r, std::array<char, 64>& 
     r.name_size = static_cast<std::uint8_t>(copy_name(c, name));
 }
 
-stack_extent extent_of(std::uintptr_t context) noexcept {
-    const stack_ref stack = sched.stacks.find(context).stack;
-    if (!stack) return {0, 0};
-    return {context, reinterpret_cast<std::uintptr_t>(stack.base()) + stack.size()};
-}
-
 // Claimed, so it stays where it is.
 void copy_parked(const coroutine& c, coroutine_record& r,
                  std::span<std::uintptr_t> frames) noexcept {
@@ -62,9 +56,7 @@ void copy_parked(const coroutine& c, coroutine_record& r,
         }
         r.waited_ns = seen_parked_for(c);
     }
-    const context_ref context = c.context;
-    r.frame_count = static_cast<std::uint32_t>(
-        unwind_parked(context, extent_of(reinterpret_cast<std::uintptr_t>(context)), frames));
+    r.frame_count = static_cast<std::uint32_t>(unwind_parked(c.context, sched.stacks, frames));
 }
 
 // Not claimed: what is read may be of two coroutines that follow each other in a descriptor, which the id tells.

@@ -1,6 +1,7 @@
 #include "report/symbols.hpp"
 
 #include "base/print.hpp"
+#include "base/tsan.hpp"
 #include "os/module.hpp"
 
 #include <algorithm>
@@ -28,7 +29,8 @@ void classify(code_line& line, std::string_view mangled) noexcept {
     if (mangled.starts_with("4weft6detail")) {
         line.internal = true;
         line.wrapper = (mangled.starts_with("4weft6detail10task_frame") ||
-                        has(mangled, "6detail11result_slot")) &&
+                        mangled.starts_with("4weft6detail11result_slot") ||
+                        mangled.starts_with("4weft6detail12carried_call")) &&
                        !has(mangled, "10start_main");
     } else if (mangled.starts_with("St8__invoke") || mangled.starts_with("St13__invoke_impl") ||
                mangled.starts_with("St6invoke")) {
@@ -66,6 +68,7 @@ backtrace_state* shared_state() noexcept {
 }
 
 void look_up(code_place& place, std::uintptr_t address) {
+    const unrecorded unseen;  // The library is not instrumented, but the memcpy that it calls is.
     backtrace_state* const state = shared_state();
     if (state == nullptr) return;
     struct symbol {
@@ -96,6 +99,10 @@ void look_up(code_place& place, std::uintptr_t address) {
         whole.file = std::move(place.lines.back().file);
         whole.line = place.lines.back().line;
         place.lines.pop_back();
+    }
+    // What was inlined into weft's own is weft's own, but for closures.
+    if (whole.internal && !whole.wrapper) {
+        for (code_line& inlined : place.lines) inlined.internal = true;
     }
     place.lines.push_back(std::move(whole));
     place.offset = address + 1 - function.start;

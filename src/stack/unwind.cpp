@@ -1,6 +1,7 @@
 #include "stack/unwind.hpp"
 
 #include "arch/unwind.hpp"
+#include "stack/reserved_stack.hpp"
 
 namespace weft::detail {
 namespace {
@@ -10,7 +11,7 @@ struct walk {
     std::size_t size = 0;
     std::size_t skip = 0;
     bool until_signal = false;  // Nothing counts before the frame that a signal has interrupted.
-    stack_extent where{0, UINTPTR_MAX};
+    const stack_store* stacks = nullptr;  // Null: wherever it leads.
 
     _Unwind_Reason_Code visit(_Unwind_Context* at) noexcept {
         if (skip != 0) {
@@ -23,10 +24,11 @@ struct walk {
             if (interrupted == 0) return _URC_NO_REASON;
             until_signal = false;
         }
+        if (address == 0 || size == frames.size()) return _URC_END_OF_STACK;
         // The next step reads what lies there: damaged frames end the walk, not the process.
-        const std::uintptr_t sp = _Unwind_GetCFA(at);
-        if (address == 0 || sp < where.low || sp >= where.high || size == frames.size()) {
-            return _URC_END_OF_STACK;
+        if (stacks != nullptr) {
+            const stack_hit hit = stacks->find(_Unwind_GetCFA(at));
+            if (!hit.stack || hit.in_guard) return _URC_END_OF_STACK;
         }
         // Who was interrupted goes on at the very instruction.
         frames[size++] = address + (interrupted != 0 ? 1 : 0);
@@ -47,10 +49,10 @@ struct walk {
 
 }  // namespace
 
-std::size_t unwind_parked(const void* context, const stack_extent& where,
+std::size_t unwind_parked(const void* context, const stack_store& stacks,
                           std::span<std::uintptr_t> frames) noexcept {
     if (!weft_goes_on_at_resume(context)) return 0;
-    walk w{.frames = frames, .skip = 1, .where = where};
+    walk w{.frames = frames, .skip = 1, .stacks = &stacks};
     weft_unwind_parked(context, &walk::each, &w);
     w.drop_maker();
     return w.size;

@@ -14,15 +14,12 @@
 
 namespace weft::detail {
 
-/// Where the frames of a context lie: from its stack pointer to the end of its stack.
-struct stack_extent {
-    std::uintptr_t low;
-    std::uintptr_t high;
-};
+class stack_store;
 
-/// Puts the frames of a suspended context into `frames`, innermost first, and returns how many. Whoever asks keeps the
-/// context suspended meanwhile. 0 when it can't be read.
-std::size_t unwind_parked(const void* context, const stack_extent& where,
+/// Puts the frames of a suspended context into `frames`, innermost first, and returns how many. It lies on a stack of
+/// `stacks`, and may have been called from another one of these. Whoever asks keeps the context suspended meanwhile. 0
+/// when it can't be read.
+std::size_t unwind_parked(const void* context, const stack_store& stacks,
                           std::span<std::uintptr_t> frames) noexcept;
 
 /// The caller's own, beginning with the caller.

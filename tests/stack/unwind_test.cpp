@@ -70,12 +70,7 @@ std::vector<std::uintptr_t> frames_of_parked(id who) {
         const bool waits = c->waiting_epoch() != 0;
         all_frames frames;
         const context_ref context = c->context;
-        const stack_ref stack = sched.stacks.find(reinterpret_cast<std::uintptr_t>(context)).stack;
-        const std::size_t n =
-            unwind_parked(context,
-                          {reinterpret_cast<std::uintptr_t>(context),
-                           reinterpret_cast<std::uintptr_t>(stack.base()) + stack.size()},
-                          frames);
+        const std::size_t n = unwind_parked(context, sched.stacks, frames);
         release_claim(*c);
         if (waits) return {frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(n)};
         weft::yield();
@@ -139,23 +134,54 @@ TEST_P(Unwind, KeepsToTheRoomItIsGiven) {
             const chain_end end{[](void*) { test::wait_for_cancel(); }, nullptr};
             return c.enter(end, 3);
         });
-        const std::vector<std::uintptr_t> all = frames_of_parked(parked.get_id());
+        static_cast<void>(frames_of_parked(parked.get_id()));
         coroutine* const found = find(parked.get_id());
         while (!request_claim(*found)) {}
         heavy_fence();
         ASSERT_TRUE(confirm_claim(*found));
         const context_ref context = found->context;
-        const auto sp = reinterpret_cast<std::uintptr_t>(context);
         std::array<std::uintptr_t, 3> few{1, 1, 1};
-        EXPECT_EQ(unwind_parked(context, {sp, UINTPTR_MAX}, std::span(few).first(2)), 2u);
+        EXPECT_EQ(unwind_parked(context, sched.stacks, std::span(few).first(2)), 2u);
         EXPECT_EQ(few[2], 1u);
-        EXPECT_EQ(unwind_parked(context, {sp, UINTPTR_MAX}, {}), 0u);
-        // Frames that lead out of the stack are not followed.
-        all_frames frames;
-        EXPECT_LT(unwind_parked(context, {sp, sp + 256}, frames), all.size());
-        EXPECT_EQ(unwind_parked(context, {0, 0}, frames), 0u);
+        EXPECT_EQ(unwind_parked(context, sched.stacks, {}), 0u);
+        const stack_store others;
+        EXPECT_EQ(unwind_parked(context, others, few), 0u) << "frames elsewhere are not followed";
         release_claim(*found);
         parked.request_stop();
+    });
+}
+
+TEST_P(Unwind, FromABorrowedStackToTheCoroutinesOwn) {
+    const chain c = GetParam()();
+    run([&c] {
+        auto parked = spawn([&c] {
+            const chain_end inner{[](void*) { test::wait_for_cancel(); }, nullptr};
+            struct call {
+                const chain& c;
+                const chain_end& end;
+            } both{c, inner};
+            const chain_end outer{[](void* what) {
+                                      on_big_stack([&] {
+                                          auto& b = *static_cast<call*>(what);
+                                          return b.c.enter(b.end, 1);
+                                      });
+                                  },
+                                  &both};
+            return c.enter(outer, 2);
+        });
+        const std::vector<std::uintptr_t> frames = frames_of_parked(parked.get_id());
+        const std::size_t first = expect_chain(frames, c);
+        ASSERT_GT(frames.size(), first + chain_length);
+        expect_chain(std::span(frames).subspan(first + chain_length), c);
+        parked.request_stop();
+    });
+}
+
+TEST_P(Unwind, AnExceptionDoesNotLeaveItsStackByTheWayTheUnwinderSees) {
+    const chain c = GetParam()();
+    run([&c] {
+        const chain_end end{[](void*) { on_big_stack([] { throw 17; }); }, nullptr};
+        EXPECT_EQ(c.enter(end, 1), 17);
     });
 }
 
@@ -199,7 +225,7 @@ TEST(UnwindContext, ThatHasNotRunHasNoFrames) {
     const context_ref context =
         make_context(stack.data() + stack.size(), stack.size(), [](raw_arrival) {});
     all_frames frames;
-    EXPECT_EQ(unwind_parked(context, {0, UINTPTR_MAX}, frames), 0u);
+    EXPECT_EQ(unwind_parked(context, sched.stacks, frames), 0u);
 }
 
 }  // namespace
