@@ -29,6 +29,9 @@ set(layers
 set(seams
   "^boost/=^src/context/"
   "^mimalloc=^src/base/off_heap"
+  "^backtrace[.]h$=^src/report/"
+  "^(dlfcn|link|elf)[.]h$=^src/(os|context)/"
+  "^unwind[.]h$=^src/(arch|stack)/"
   "^sanitizer/=^src/(context|stack|base)/"
   "^sys/sdt=^src/trace/"
   "^(sys/socket|sys/un|sys/uio|sys/types|net/|netinet/|arpa/|netdb)=^src/(os|net)/"

@@ -23,3 +23,20 @@ if(WEFT_MIMALLOC)
     set(weft_mimalloc_target mimalloc)
   endif()
 endif()
+
+# Names and lines in dumps of stacks. g++ brings it along, headers and all; without it there are the dynamic linker's
+# names, which are those of exported functions.
+option(WEFT_BACKTRACE "Look up names and lines with libbacktrace, if the compiler has it" ON)
+set(weft_backtrace_library "")
+if(WEFT_BACKTRACE)
+  include(CheckCXXSourceCompiles)
+  include(CMakePushCheckState)
+  cmake_push_check_state(RESET)
+  set(CMAKE_REQUIRED_LIBRARIES backtrace)
+  check_cxx_source_compiles("#include <backtrace.h>
+    int main() { return backtrace_create_state(nullptr, 1, nullptr, nullptr) == nullptr; }" WEFT_HAS_BACKTRACE)
+  cmake_pop_check_state()
+  if(WEFT_HAS_BACKTRACE)
+    set(weft_backtrace_library backtrace)
+  endif()
+endif()

@@ -5,6 +5,7 @@
 #include <weft/clock.hpp>
 #include <weft/exceptions.hpp>
 #include <weft/go.hpp>
+#include <weft/report.hpp>
 #include <weft/runtime.hpp>
 #include <weft/scope.hpp>
 #include <weft/select.hpp>

@@ -120,6 +120,12 @@ constexpr entry debug_keys[] = {
          if (n) e.steal_seed = *n;
          return n.has_value();
      }},
+    {"sigquit", "0 or 1",
+     [](environment& e, std::string_view v) noexcept {
+         if (v != "0" && v != "1") return false;
+         e.sigquit = v == "1";
+         return true;
+     }},
 };
 
 const entry* find(const entry* first, const entry* last, std::string_view key) noexcept {

@@ -23,6 +23,7 @@ struct environment {
     std::uint64_t stall_ms = 0;       // stall=ms[ms]: report what looks stuck
     bool guard_canary = false;        // guard=canary: as if the kernel had no light guards
     std::uint64_t steal_seed = 0;     // stealseed=n: seeds the choice of victims
+    bool sigquit = true;              // sigquit=0: leave SIGQUIT alone
 };
 
 /// Reads the process's environment and prints a line for each fault in it.

@@ -49,6 +49,12 @@ printer& printer::bytes(std::uint64_t count) noexcept {
     return *this << count << " B";
 }
 
+printer& printer::hex(std::uint64_t value) noexcept {
+    std::array<char, 24> buffer;
+    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, 16).ptr;
+    return *this << "0x" << std::string_view(buffer.data(), end);
+}
+
 void printer::flush() noexcept {
     const int kept = saved_errno();
     std::string_view text = view();

@@ -27,6 +27,9 @@ public:
     /// A size as people write it: 256 KiB, 8 MiB, 1000 B.
     printer& bytes(std::uint64_t count) noexcept;
 
+    /// 0x1f80
+    printer& hex(std::uint64_t value) noexcept;
+
     [[nodiscard]] std::string_view view() const noexcept { return {text_.data(), size_}; }
 
     /// Writes what was collected to stderr and starts afresh. errno is kept.

@@ -1,4 +1,4 @@
-// Faults: noticing that a stack has run over.
+// Signals: noticing that a stack has run over, and being asked what is going on.
 #pragma once
 
 #include <cstddef>
@@ -29,5 +29,15 @@ using fault_hook = void (*)(std::uintptr_t address) noexcept;
 void install_fault_hook(fault_hook hook) noexcept;
 /// Restores the handlers there were, unless somebody has replaced ours meanwhile.
 void remove_fault_hook() noexcept;
+
+/// Called on SIGQUIT, in the signal handler. False: the signal is to do what it does by default, which ends the process.
+using quit_hook = bool (*)() noexcept;
+
+/// Does nothing when the program has a handler of its own, or ignores the signal.
+void install_quit_hook(quit_hook hook) noexcept;
+/// Restores the default action, unless somebody has replaced our handler meanwhile.
+void remove_quit_hook() noexcept;
+/// SIGQUIT as it is without a hook: ends the process.
+void quit_by_default() noexcept;
 
 }  // namespace weft::detail

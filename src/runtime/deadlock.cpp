@@ -3,6 +3,9 @@
 
 #include "base/print.hpp"
 #include "os/thread.hpp"
+#include "report/dump.hpp"
+#include "report/snapshot.hpp"
+#include "report/stack_text.hpp"
 #include "runtime/reports.hpp"
 #include "sched/idle.hpp"
 #include "sched/scheduler.hpp"
@@ -22,9 +25,37 @@ constexpr unsigned sanitizer_threads = tsan_build ? 1 : 0;
 std::string
     report;  // Of the deadlock that is being thrown; one machine runs when it is written and read.
 
+// More would bury the first ones.
+constexpr std::size_t coroutines_max = 200;
+
+void append_waiting(std::string& text, const snapshot& all, const coroutine_record& r,
+                    symbols& names) {
+    printer head;
+    head << "  coroutine " << r.id;
+    if (r.name_size != 0) head << " '" << all.name(r) << "'";
+    if (r.status != co_status::waiting) {
+        head << ", runnable, ";
+    } else if (r.kind == wait_kind::other) {
+        head << ", parked, ";
+    } else {
+        head << ", waits for ";
+        print_wait(head, r);
+        head << ", ";
+    }
+    text += head.view();
+    append_origin(text, r.created_at);
+    text += "\n";
+    append_stack(text, all.frames(r), names, "    ");
+}
+
 std::string make_report() {
-    return "weft: deadlock: every coroutine waits, and nothing is left that could wake one\n" +
-           list_coroutines(nullptr);
+    std::string text =
+        "weft: deadlock: every coroutine waits, and nothing is left that could wake one\n";
+    const snapshot all({}, coroutines_max);
+    symbols names;
+    for (const coroutine_record& r : all.coroutines()) append_waiting(text, all, r, names);
+    if (all.more() != 0) text += "  and " + std::to_string(all.more()) + " more\n";
+    return text;
 }
 
 }  // namespace

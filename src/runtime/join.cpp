@@ -37,7 +37,7 @@ void await_done(const coroutine& c) noexcept {
 // Signalled: it has ended. Else cancelled, or deadlock, and nothing has happened.
 wake_reason wait_for_end(coroutine& c, cancellation how) {
     if (is_done(c)) return wake_reason::signalled;
-    waiting wait(how, wait_kind::join);
+    waiting wait(how, wait_kind::join, &c);
     const ticket mine = wait.ticket();
     std::uintptr_t seen = join_none;
     if (!c.join.compare_exchange_strong(seen, reinterpret_cast<std::uintptr_t>(&mine),

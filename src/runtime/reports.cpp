@@ -1,35 +1,20 @@
 #include "runtime/reports.hpp"
 
 #include "base/print.hpp"
+#include "report/dump.hpp"
+#include "report/symbols.hpp"
 #include "sched/extras.hpp"
 #include "sched/machine.hpp"
 #include "sched/scheduler.hpp"
 
-#include <array>
 #include <cstdlib>
 #include <cxxabi.h>
 #include <exception>
-#include <memory>
 #include <string>
 #include <typeinfo>
 
 namespace weft::detail {
 namespace {
-
-// More would bury the first ones.
-constexpr std::uint64_t lines_max = 200;
-
-void print_origin(printer& out, const coroutine& c) noexcept {
-    out << "created at " << std::string_view(c.file.get() == nullptr ? "?" : c.file.get()) << ":"
-        << c.line.get();
-}
-
-std::string demangled(const char* name) {
-    int status = 0;
-    const std::unique_ptr<char, void (*)(void*)> text(
-        abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
-    return status == 0 ? text.get() : name;
-}
 
 void print_line(printer& out, const coroutine& c, co_state state) noexcept {
     out << "  ";
@@ -52,7 +37,7 @@ void print_line(printer& out, const coroutine& c, co_state state) noexcept {
         }
     }
     }
-    print_origin(out, c);
+    print_origin(out, c.created_at());
     out << "\n";
 }
 
@@ -66,20 +51,12 @@ void for_each_alive(const coroutine* except, F&& f) {
 
 }  // namespace
 
-void print_coroutine(printer& out, const coroutine& c) noexcept {
-    out << "coroutine " << c.id.get();
-    std::array<char, 64> name;
-    if (const std::size_t size = copy_name(c, name); size != 0) {
-        out << " '" << std::string_view(name.data(), size) << "'";
-    }
-}
-
 void report_uncaught(coroutine& c) noexcept {
     printer out;
     out << "weft: uncaught exception in ";
     print_coroutine(out, c);
     out << ", ";
-    print_origin(out, c);
+    print_origin(out, c.created_at());
     out << ": ";
     coroutine_extras* const extras = peek_extras(c);
     try {
@@ -115,7 +92,7 @@ void report_stack_overflow(std::uintptr_t address) noexcept {
     out << ")";
     if (c != nullptr) {
         out << ", ";
-        print_origin(out, *c);
+        print_origin(out, c->created_at());
     }
     out << "\n";
     out.flush();
@@ -129,26 +106,9 @@ void report_current() noexcept {
     out << "weft: in ";
     print_coroutine(out, *c);
     out << ", ";
-    print_origin(out, *c);
+    print_origin(out, c->created_at());
     out << "\n";
     out.flush();
-}
-
-std::string list_coroutines(const coroutine* except) {
-    std::string text;
-    std::uint64_t more = 0;
-    std::uint64_t listed = 0;
-    for_each_alive(except, [&](const coroutine& c, co_state state) {
-        if (++listed > lines_max) {
-            ++more;
-            return;
-        }
-        printer out;
-        print_line(out, c, state);
-        text += out.view();
-    });
-    if (more != 0) text += "  and " + std::to_string(more) + " more\n";
-    return text;
 }
 
 void report_left(const coroutine* except, std::int64_t waited_ns) {

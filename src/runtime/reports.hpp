@@ -2,15 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 namespace weft::detail {
 
 struct coroutine;
-class printer;
-
-/// "coroutine 17 'parser'". Safe in signal handlers, but for the name's spin lock.
-void print_coroutine(printer& out, const coroutine& c) noexcept;
 
 /// An exception left `c` and nobody will see it: the report, and std::terminate.
 [[noreturn]] void report_uncaught(coroutine& c) noexcept;
@@ -20,9 +15,6 @@ void report_stack_overflow(std::uintptr_t address) noexcept;
 
 /// Who is running, behind a failed check.
 void report_current() noexcept;
-
-/// Every coroutine that is alive, a line each: state, what it waits for, where it was created.
-[[nodiscard]] std::string list_coroutines(const coroutine* except);
 
 /// Those left when stopping has waited long enough, with what keeps each.
 void report_left(const coroutine* except, std::int64_t waited_ns);

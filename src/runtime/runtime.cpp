@@ -9,6 +9,7 @@
 #include "os/fence.hpp"
 #include "os/signal.hpp"
 #include "os/thread.hpp"
+#include "report/dump.hpp"
 #include "runtime/config.hpp"
 #include "runtime/reports.hpp"
 #include "runtime/scope_state.hpp"
@@ -42,6 +43,7 @@ constexpr scheduler_hooks hooks_of_run{
     .scope_exit = &child_ended,
     .uncaught = [](coroutine& c) noexcept { report_uncaught(c); },
     .deadlock = &handle_deadlock,
+    .quit = &dump_and_quit,
 };
 
 void start(const options& given) {
@@ -50,10 +52,12 @@ void start(const options& given) {
     start_scheduler(opts, env, hooks_of_run, effective_processors(opts, env), nullptr);
     install_fault_hook(&report_stack_overflow);
     set_evidence_hook(&report_current);
+    install_quit();
     start_schedtrace();
 }
 
 void stop() noexcept {
+    remove_quit();
     stop_schedtrace();
     stop_scheduler();
     release_timer_nodes();

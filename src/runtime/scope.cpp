@@ -93,7 +93,7 @@ wake_reason wait_for_children(scope_state& s, cancellation how) {
             const std::lock_guard hold(s.lock);
             if (s.places_taken == 0) return wake_reason::signalled;
         }
-        waiting wait(how, wait_kind::scope_join);
+        waiting wait(how, wait_kind::scope_join, &s);
         scope_waiter me{wait.ticket()};
         bool waits = false;
         {
@@ -121,7 +121,7 @@ void enter_scope(scope_core& scope) {
         const std::lock_guard hold(s.lock);
         if (take_place_locked(s)) return;
     }
-    waiting wait(cancellation::honoured, wait_kind::scope_place);
+    waiting wait(cancellation::honoured, wait_kind::scope_place, &s);
     scope_waiter me{wait.ticket()};
     bool waits = false;
     {

@@ -1,6 +1,7 @@
 // Calling a function on a larger stack, within the same coroutine.
 #include <weft/go.hpp>
 
+#include "arch/unwind.hpp"
 #include "context/context.hpp"
 #include "context/sanitizer.hpp"
 #include "sched/extras.hpp"
@@ -23,6 +24,12 @@ struct borrowed_call {
     stack_ref home;
 };
 
+// An exception would find the handlers of who waits below, on a stack to which only our jump leads back.
+void call_without_throwing(void* what) noexcept {
+    const auto& call = *static_cast<const borrowed_call*>(what);
+    call.f(call.argument);
+}
+
 void announce_stack(void** fake_stack, stack_ref stack) noexcept {
     // The same coroutine, and so the same fiber: only AddressSanitizer needs to know.
     if constexpr (asan_build) before_switch(fake_stack, stack.base(), stack.size(), nullptr);
@@ -32,8 +39,12 @@ void announce_stack(void** fake_stack, stack_ref stack) noexcept {
 // the jump back, and the context to jump back to is in this frame.
 void on_borrowed_stack(raw_arrival raw) {
     if constexpr (asan_build) after_switch(nullptr);
-    const auto& call = *static_cast<const borrowed_call*>(raw.data);
-    call.f(call.argument);
+    auto& call = *static_cast<borrowed_call*>(raw.data);
+    if (weft_goes_on_at_resume(raw.fctx)) {
+        weft_call_over(raw.fctx, call_without_throwing, &call);
+    } else {
+        call_without_throwing(&call);
+    }
     if (call.self != nullptr) call.self->stack = call.home;
     announce_stack(nullptr, call.home);
     jump(raw.fctx, nullptr);

@@ -48,6 +48,7 @@ struct monitor {
     std::atomic<bool> sleeps_deep{false};
     /// When it looks next, if that matters to who adds a timer; else 0.
     std::atomic<std::int64_t> looks_at{0};
+    std::atomic<bool> quit_asked{false};
     thread_handle thread{};
 };
 constinit monitor self;
@@ -87,7 +88,7 @@ public:
         // Stacks are looked through at most every 10 ms, and for as long as there was something to do.
         if (now_ - trimmed_at_ >= look_most) {
             trimmed_at_ = now_;
-            trims_at_ = trim_stacks();
+            trims_at_ = trim_stacks(quiet_since_);
         }
         interval_ = seen_to_ ? look_least : std::min(2 * interval_, most());
     }
@@ -281,6 +282,7 @@ void* monitor_main(void*) {
     all.begin_again();
     while (!self.stop.load(std::memory_order_acquire)) {
         const std::uint32_t calls = self.calls.load(std::memory_order_acquire);
+        if (self.quit_asked.load(std::memory_order_acquire)) sched.hooks.quit();
         all.look();
         if (all.may_sleep_deep()) {
             self.looks_at.store(0, std::memory_order_relaxed);
@@ -304,6 +306,7 @@ void ensure_monitor() noexcept {
     if (!self.state.compare_exchange_strong(seen, starting)) return;
     self.stop.store(false);
     self.sleeps_deep.store(false);
+    self.quit_asked.store(false);
     // Without it nothing is lost but what it is for.
     if (const std::error_code error = start_thread(self.thread, monitor_main, nullptr)) {
         printer out;
@@ -324,6 +327,13 @@ void stop_monitor() noexcept {
         sched.helper_threads.fetch_sub(1, std::memory_order_relaxed);
     }
     self.state.store(none);
+}
+
+bool call_monitor_to_quit() noexcept {
+    if (self.state.load(std::memory_order_acquire) != running) return false;
+    self.quit_asked.store(true, std::memory_order_release);
+    call_monitor();
+    return true;
 }
 
 bool monitor_runs() noexcept { return self.state.load(std::memory_order_relaxed) == running; }

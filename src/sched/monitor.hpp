@@ -6,6 +6,7 @@
 //   a short blocking call is not short      takes the processor back from it (blocking.cpp)
 //   a `next` waits while others idle        wakes a machine to take it
 //   a stack is not needed so deep           gives its pages back (trim.hpp)
+//   somebody wants to know what goes on     writes it, where a signal handler may not (report/quit.cpp)
 //
 // How often it looks: 50 us after something that it had to see to, and ever more rarely up to half a millisecond
 // while a processor is busy and another idle, to 10 ms otherwise; at the very moment at which something it knows of is
@@ -33,5 +34,8 @@ void stop_monitor() noexcept;
 void rouse_monitor_locked() noexcept;
 /// A timer was added, and no processor is idle that could keep it.
 void tell_monitor_of(std::int64_t deadline) noexcept;
+
+/// Has the monitor call scheduler_hooks::quit, soon. Safe in a signal handler. False: there is no monitor.
+[[nodiscard]] bool call_monitor_to_quit() noexcept;
 
 }  // namespace weft::detail

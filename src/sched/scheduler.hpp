@@ -40,6 +40,8 @@ struct scheduler_hooks {
     /// Nothing will run again, it seems. Called on a machine that holds a processor, everything else
     /// asleep. True: something can run now. False: look again later.
     bool (*deadlock)() noexcept = nullptr;
+    /// call_monitor_to_quit() has been called: the monitor asks what to do. Does not return.
+    void (*quit)() noexcept = nullptr;
 };
 
 struct scheduler {

@@ -19,6 +19,10 @@ constexpr std::int64_t round_ns = 1'000'000'000;  // and a round at most so ofte
 constexpr std::size_t look_at_once = 512;
 constexpr std::size_t claim_at_once = 64;  // One heavy fence for so many.
 constexpr std::size_t red_zone = 128;
+// What ran a moment before a round began may have parked behind it.
+constexpr std::int64_t settled_after = 50'000'000;
+// The times that go with the notes: tenths of a second, which wrap after thirteen years.
+constexpr std::int64_t tick_ns = 100'000'000;
 
 // What is noted with a stack: where its coroutine was parked, and what was done about it.
 constexpr std::uint32_t hash_mask = (1u << 29) - 1;
@@ -74,16 +78,23 @@ void look_closely(coroutine& c) noexcept {
         sched.stacks.set_note(stack, place | trimmed_bit);
     } else if (note != (place | trimmed_bit)) {
         sched.stacks.set_note(stack, place | seen_bit);
+        sched.stacks.set_note_time(stack, static_cast<std::uint32_t>(monotonic_ns() / tick_ns));
     }
     now_at.found = true;
 }
 
+// When the next round begins, if nothing else happens.
+std::int64_t next_round(std::int64_t active_at) noexcept {
+    const bool all_seen = !now_at.found && now_at.began - active_at > settled_after;
+    return all_seen ? never : now_at.began + round_ns;
+}
+
 }  // namespace
 
-std::int64_t trim_stacks() {
+std::int64_t trim_stacks(std::int64_t active_at) {
     const std::int64_t now = monotonic_ns();
     if (!now_at.under_way) {
-        if (now - now_at.began < round_ns) return now_at.found ? now_at.began + round_ns : never;
+        if (now - now_at.began < round_ns) return next_round(active_at);
         now_at.began = now;
         now_at.under_way = true;
         now_at.found = false;
@@ -114,8 +125,17 @@ std::int64_t trim_stacks() {
         }
         end_call();
     }
-    if (now_at.under_way) return now;
-    return now_at.found ? now_at.began + round_ns : never;
+    return now_at.under_way ? now : next_round(active_at);
+}
+
+std::int64_t seen_parked_for(const coroutine& c) noexcept {
+    const stack_ref stack = c.stack;
+    if (!stack) return 0;
+    const std::uint32_t place = place_of(c);
+    const std::uint32_t note = sched.stacks.note(stack);
+    if (note != (place | seen_bit) && note != (place | trimmed_bit)) return 0;
+    const auto now = static_cast<std::uint32_t>(monotonic_ns() / tick_ns);
+    return std::int64_t{now - sched.stacks.note_time(stack)} * tick_ns;
 }
 
 std::uint64_t trimmed_bytes() noexcept { return trimmed.load(std::memory_order_relaxed); }

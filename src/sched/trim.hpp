@@ -6,16 +6,24 @@
 // page that it comes to need again. One that runs meanwhile has lost nothing: the claim fails, or it waits in no
 // queue's way until it is released (claim.hpp).
 //
-// Where it was parked when it was last looked at is noted with its stack slot, as a hash of context and epoch.
+// Where it was parked when it was last looked at is noted with its stack slot, as a hash of context and epoch, and
+// since when it has been seen there: parking itself reads no clock.
 #pragma once
 
 #include <cstdint>
 
 namespace weft::detail {
 
-/// Goes on with the descriptors for about a millisecond. Returns when it has something to do again, if nothing else
-/// happens: `never` when a whole round has found nothing. The monitor only.
-[[nodiscard]] std::int64_t trim_stacks();
+struct coroutine;
+
+/// Goes on with the descriptors for about a millisecond. `active_at`: when something was last seen to run. Returns when
+/// it has something to do again, if nothing else happens: `never` when a whole round behind that has found nothing.
+/// The monitor only.
+[[nodiscard]] std::int64_t trim_stacks(std::int64_t active_at);
+
+/// How long `c` has been seen parked where it is, in nanoseconds: up to a round or so less than it really was. 0 when it has
+/// not been seen yet. `c` is parked and claimed by the caller.
+[[nodiscard]] std::int64_t seen_parked_for(const coroutine& c) noexcept;
 
 /// Bytes given back so far, of parked stacks and of unused ones.
 [[nodiscard]] std::uint64_t trimmed_bytes() noexcept;

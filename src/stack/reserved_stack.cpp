@@ -65,7 +65,12 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
     }
     a.next = static_cast<relaxed<std::uint32_t>*>(
         reserve_pages(table_bytes(count, sizeof(std::uint32_t)), page_size, "stack-table"));
-    if (a.next.get() == nullptr) {
+    a.times = static_cast<relaxed<std::uint32_t>*>(
+        reserve_pages(table_bytes(count, sizeof(std::uint32_t)), page_size, "note-table"));
+    if (a.next.get() == nullptr || a.times.get() == nullptr) {
+        for (relaxed<std::uint32_t>* const table : {a.next.get(), a.times.get()}) {
+            if (table != nullptr) release_pages(table, table_bytes(count, sizeof(std::uint32_t)));
+        }
         release_pages(static_cast<std::byte*>(base) - slot, (count + 1) * slot);
         return false;
     }
@@ -143,6 +148,16 @@ void stack_store::set_note(stack_ref stack, std::uint32_t note) noexcept {
     arena& a = arena_of(stack.log2_size());
     relaxed<std::uint32_t>& word = a.next.get()[slot_of(a, stack)];
     word = (word & unguarded_bit) | note;
+}
+
+std::uint32_t stack_store::note_time(stack_ref stack) const noexcept {
+    const arena& a = arenas_[stack.log2_size() - log2_min];
+    return a.times[slot_of(a, stack)];
+}
+
+void stack_store::set_note_time(stack_ref stack, std::uint32_t when) noexcept {
+    arena& a = arena_of(stack.log2_size());
+    a.times.get()[slot_of(a, stack)] = when;
 }
 
 std::size_t stack_store::cool() noexcept {
@@ -223,10 +238,12 @@ void stack_store::release(void (*drop_tag)(void*) noexcept) noexcept {
             release_pages(a.tags, table_bytes(a.count, sizeof(void*)));
         }
         release_pages(a.next, table_bytes(a.count, sizeof(std::uint32_t)));
+        release_pages(a.times, table_bytes(a.count, sizeof(std::uint32_t)));
         const std::size_t slot = std::size_t{1} << log2_size;
         forget_poison(reinterpret_cast<void*>(base), a.fresh * slot);
         release_pages(reinterpret_cast<void*>(base - slot), (a.count + 1) * slot);
         a.next = nullptr;
+        a.times = nullptr;
         a.tags = nullptr;
         a.count = a.fresh = a.free_count = a.free_least = 0;
         a.free = a.cold = no_slot;

@@ -90,6 +90,9 @@ public:
     [[nodiscard]] std::uint32_t note(stack_ref stack) const noexcept;
     void set_note(stack_ref stack, std::uint32_t note) noexcept;
     static constexpr std::uint32_t note_limit = 0x80000000;
+    /// A second number that goes with it, of any value; meaningless unless the note says that it was set.
+    [[nodiscard]] std::uint32_t note_time(stack_ref stack) const noexcept;
+    void set_note_time(stack_ref stack, std::uint32_t when) noexcept;
 
     /// Gives back the pages of stacks that have lain free since the last call, of some thousands at most. Returns how
     /// many bytes of address space that were.
@@ -115,8 +118,10 @@ private:
                        // unguarded_bit, which stays with the slot.
         std::uint32_t free = no_slot;  // Free, and may have pages;
         std::size_t free_count = 0;
-        std::size_t free_least = 0;      // the fewest there were since the last cool();
-        std::uint32_t cold = no_slot;    // free, and without pages.
+        std::size_t free_least = 0;    // the fewest there were since the last cool();
+        std::uint32_t cold = no_slot;  // free, and without pages.
+        relaxed<relaxed<std::uint32_t>*> times{
+            nullptr};                    // Beside the notes; untouched where there was none.
         relaxed<void*>* tags = nullptr;  // ThreadSanitizer builds only.
     };
 

@@ -70,6 +70,12 @@ protected:
                 << rest;
         }
         EXPECT_PRED2(holds, text, "'main'");
+        EXPECT_EQ(text.rfind("weft: deadlock: every coroutine waits, ", 0), 0u) << text;
+#if WEFT_TEST_HAS_NAMES
+        // The stack of each, behind the line that names it.
+        const std::size_t stack = text.find('\n', text.find("'second'"));
+        EXPECT_PRED2(holds, text.substr(stack), "weft::scope::join()");
+#endif
     }
 };
 WEFT_TEST_PROCESSORS(Deadlock);

@@ -35,6 +35,7 @@ TEST_F(Environ, AnEmptyOneLeavesEveryDefault) {
     EXPECT_EQ(e.schedtrace_ms, 0u);
     EXPECT_EQ(e.stall_ms, 0u);
     EXPECT_FALSE(e.guard_canary);
+    EXPECT_TRUE(e.sigquit);
     EXPECT_EQ(e.steal_seed, 0u);
     EXPECT_EQ(printed, "");
 }
@@ -49,7 +50,9 @@ TEST_F(Environ, TakesEveryVariable) {
 }
 
 TEST_F(Environ, TakesEveryKeyOfTheDebugList) {
-    const environment e = read({"WEFT_DEBUG=schedtrace=1000,stall=50ms,guard=canary,stealseed=7"});
+    const environment e =
+        read({"WEFT_DEBUG=schedtrace=1000,stall=50ms,guard=canary,stealseed=7,sigquit=0"});
+    EXPECT_FALSE(e.sigquit);
     EXPECT_EQ(e.schedtrace_ms, 1000u);
     EXPECT_EQ(e.stall_ms, 50u);
     EXPECT_TRUE(e.guard_canary);
@@ -104,6 +107,7 @@ TEST_F(Environ, ABadValueGetsOneLineThatNamesKeyAndValueAndTheDefaultStays) {
         {"WEFT_DEBUG=schedtrace=0", "schedtrace=0"},
         {"WEFT_DEBUG=stall=5s", "stall=5s"},
         {"WEFT_DEBUG=guard=none", "guard=none"},
+        {"WEFT_DEBUG=sigquit=no", "sigquit=no"},
         {"WEFT_DEBUG=stealseed=", "stealseed="},
     };
     for (const auto& one : cases) {

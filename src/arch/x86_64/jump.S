@@ -13,7 +13,10 @@
 // and all those behind it, are right.
 //
 //     frame     + 8   return address of weft_jump's caller
-//               + 0   resume: the "return address" that jump_fcontext continues at
+//               + 0   weft_resume: the "return address" that jump_fcontext continues at
+//
+// An unwinder looks up the byte before a return address. That before weft_resume, which is never executed, has the
+// frame of weft_resume: see unwind.S.
 #if defined(__x86_64__)
         .text
         .globl  weft_jump
@@ -23,13 +26,16 @@
 weft_jump:
         .cfi_startproc
         endbr64
-        leaq    .Lresume(%rip), %rax
+        leaq    weft_resume(%rip), %rax
         pushq   %rax
         .cfi_adjust_cfa_offset 8
         jmp     jump_fcontext@PLT
         .cfi_adjust_cfa_offset -8
+        nop
         .p2align 4
-.Lresume:
+        .globl  weft_resume
+        .hidden weft_resume
+weft_resume:
         ret
         .cfi_endproc
         .size   weft_jump, . - weft_jump

@@ -3,6 +3,7 @@
 #include "os/memory.hpp"
 
 #include <atomic>
+#include <cerrno>
 
 #include <signal.h>
 
@@ -27,6 +28,16 @@ void handle(int signal, siginfo_t* info, void* context) {
         // Back to the default, and then the faulting instruction runs again.
         ::signal(signal, SIG_DFL);
     }
+}
+
+std::atomic<quit_hook> on_quit{nullptr};
+
+void handle_quit(int) {
+    const int kept = errno;
+    const quit_hook h = on_quit.load();
+    // Delivered when the handler has returned, for it is blocked here.
+    if (h == nullptr || !h()) quit_by_default();
+    errno = kept;
 }
 
 }  // namespace
@@ -74,6 +85,32 @@ void remove_fault_hook() noexcept {
         }
     }
     hook.store(nullptr);
+}
+
+void install_quit_hook(quit_hook h) noexcept {
+    struct sigaction current {};
+    if (::sigaction(SIGQUIT, nullptr, &current) != 0) return;
+    if ((current.sa_flags & SA_SIGINFO) != 0 || current.sa_handler != SIG_DFL) return;
+    on_quit.store(h);
+    struct sigaction action {};
+    action.sa_handler = handle_quit;
+    action.sa_flags = SA_ONSTACK | SA_RESTART;
+    ::sigemptyset(&action.sa_mask);
+    ::sigaction(SIGQUIT, &action, nullptr);
+}
+
+void remove_quit_hook() noexcept {
+    struct sigaction current {};
+    ::sigaction(SIGQUIT, nullptr, &current);
+    if ((current.sa_flags & SA_SIGINFO) == 0 && current.sa_handler == handle_quit) {
+        ::signal(SIGQUIT, SIG_DFL);
+    }
+    on_quit.store(nullptr);
+}
+
+void quit_by_default() noexcept {
+    ::signal(SIGQUIT, SIG_DFL);
+    ::raise(SIGQUIT);
 }
 
 }  // namespace weft::detail

@@ -1,0 +1,96 @@
+// Calls whose caller, to unwinders, is a context that does not run.
+//
+// ABI       System V x86-64; each function says its arguments.
+// Registers rbx is saved; the rest are the caller's to lose.
+// Calls     _Unwind_Backtrace (the compiler's runtime), and what weft_call_over is given.
+//
+// The unwinder finds a caller by what the call frame information at the call says: where the frame ends, and at which
+// offsets from there the caller's registers were saved. That of the calls below does not describe these functions' own
+// frames but the one that jump_fcontext left on the other stack, to which rbx points. So the unwinder takes the
+// suspended context for our caller, and goes on through its frames like through any others. It only reads them: what
+// it needs of stack is on ours.
+//
+//     context   +0x38   where it goes on: weft_resume, in jump.S
+//               +0x30   rbp
+//               +0x28   rbx
+//               +0x20   r15
+//               +0x18   r14
+//               +0x10   r13
+//               +0x08   r12
+//               +0x00   control words
+#if defined(__x86_64__)
+        .text
+
+// To unwinders, behind it, rbx is a context and that context the caller. Until called_by_us.
+        .macro called_by_context
+        .cfi_remember_state
+        .cfi_def_cfa %rbx, 0x40
+        .cfi_offset %rbp, -0x10
+        .cfi_offset %rbx, -0x18
+        .cfi_offset %r15, -0x20
+        .cfi_offset %r14, -0x28
+        .cfi_offset %r13, -0x30
+        .cfi_offset %r12, -0x38
+        .endm
+        .macro called_by_us
+        nop
+        .cfi_restore_state
+        .endm
+
+        .macro function name
+        .globl  \name
+        .hidden \name
+        .type   \name, @function
+        .p2align 4
+\name:
+        .cfi_startproc
+        endbr64
+        .endm
+        .macro end_function name
+        .cfi_endproc
+        .size   \name, . - \name
+        .endm
+
+// _Unwind_Reason_Code weft_unwind_parked(const void* context, _Unwind_Trace_Fn each, void* argument)
+        function weft_unwind_parked
+        pushq   %rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbx, 0
+        movq    %rdi, %rbx
+        movq    %rsi, %rdi
+        movq    %rdx, %rsi
+        called_by_context
+        call    _Unwind_Backtrace@PLT
+        called_by_us
+        popq    %rbx
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbx
+        ret
+        end_function weft_unwind_parked
+
+// void weft_call_over(const void* context, void (*f)(void*), void* argument)
+        function weft_call_over
+        pushq   %rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbx, 0
+        movq    %rdi, %rbx
+        movq    %rdx, %rdi
+        called_by_context
+        call    *%rsi
+        called_by_us
+        popq    %rbx
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbx
+        ret
+        end_function weft_call_over
+
+// bool weft_goes_on_at_resume(const void* context)
+        function weft_goes_on_at_resume
+        leaq    weft_resume(%rip), %rdx
+        xorl    %eax, %eax
+        cmpq    %rdx, 0x38(%rdi)
+        sete    %al
+        ret
+        end_function weft_goes_on_at_resume
+#endif
+        .section .note.GNU-stack, "", @progbits

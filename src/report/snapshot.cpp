@@ -1,0 +1,194 @@
+#include "report/snapshot.hpp"
+
+#include "os/fence.hpp"
+#include "sched/claim.hpp"
+#include "sched/extras.hpp"
+#include "sched/idle.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/trim.hpp"
+#include "sched/wait.hpp"
+#include "stack/unwind.hpp"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <thread>
+
+namespace weft::detail {
+
+// One coroutine, in memory that is there before it is claimed.
+struct snapshot::copy {
+    coroutine_record record;
+    std::array<char, 64> name;
+    std::array<std::uintptr_t, frames_max> frames;
+};
+
+struct snapshot::batch {
+    static constexpr std::size_t claim_at_once = 64;  // One heavy fence for so many.
+
+    std::array<coroutine*, claim_at_once> asked;
+    std::size_t asked_count = 0;
+    std::vector<coroutine*> busy;  // Somebody else had claimed them, or they were just parking.
+    copy one;
+};
+
+namespace {
+
+// How often to come back to those that could not be claimed, before they are shown without a stack.
+constexpr int looks_again = 20;
+
+void copy_origin(const coroutine& c, coroutine_record& r, std::array<char, 64>& name) noexcept {
+    r.id = c.id;
+    r.created_at = c.created_at();
+    r.name_size = static_cast<std::uint8_t>(copy_name(c, name));
+}
+
+// Claimed, so it stays where it is.
+void copy_parked(const coroutine& c, coroutine_record& r,
+                 std::span<std::uintptr_t> frames) noexcept {
+    r.status = c.waiting_epoch() != 0 ? co_status::waiting : co_status::runnable;
+    if (r.status == co_status::waiting) {
+        r.kind = c.kind();
+        r.object = waits_on(c);
+        // What is joined has an id that says more than its address.
+        if (r.kind == wait_kind::join && r.object != nullptr) {
+            r.joined = static_cast<const coroutine*>(r.object)->id;
+        }
+        r.waited_ns = seen_parked_for(c);
+    }
+    r.frame_count = static_cast<std::uint32_t>(unwind_parked(c.context, sched.stacks, frames));
+}
+
+// Not claimed: what is read may be of two coroutines that follow each other in a descriptor, which the id tells.
+// False: it has ended.
+bool copy_unclaimed(const coroutine& c, coroutine_record& r, std::array<char, 64>& name) noexcept {
+    for (;;) {
+        const co_state state = c.state.load(std::memory_order_acquire);
+        if (state == co_state::dead) return false;
+        copy_origin(c, r, name);
+        if ((c.traits & trait_blocking) != 0) {
+            r.status = co_status::blocking;
+        } else if (state == co_state::runnable) {
+            r.status = co_status::unstarted;
+        } else if (state == co_state::parked) {
+            r.status = c.waiting_epoch() != 0 ? co_status::waiting : co_status::runnable;
+            r.kind = c.kind();
+        } else {
+            r.status = co_status::running;
+        }
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if (c.id == r.id) return true;
+    }
+}
+
+bool is_parking(co_state state) noexcept {
+    return state == co_state::parking || state == co_state::parking_ready ||
+           state == co_state::parked;
+}
+
+}  // namespace
+
+// For one batch, which adds each of its coroutines at most once: nothing may throw while some are claimed.
+void snapshot::make_room() {
+    const auto grow = [](auto& what, std::size_t by) {
+        if (what.capacity() - what.size() < by)
+            what.reserve(std::max(2 * what.capacity(), what.size() + by));
+    };
+    grow(records_, batch::claim_at_once);
+    grow(frames_, batch::claim_at_once * frames_max);
+    grow(names_, batch::claim_at_once * std::tuple_size_v<decltype(copy::name)>);
+}
+
+void snapshot::add(const copy& one) noexcept {
+    coroutine_record r = one.record;
+    r.name_at = names_.size();
+    r.frames_at = frames_.size();
+    names_.append(one.name.data(), r.name_size);
+    frames_.insert(frames_.end(), one.frames.begin(), one.frames.begin() + r.frame_count);
+    records_.push_back(r);
+}
+
+void snapshot::look_at(batch& b, coroutine& c, const known_stack& known, bool last_look) {
+    // Not a sticky one, which its claimer would queue anywhere.
+    if (!last_look && (c.traits & trait_sticky) == 0) {
+        if (request_claim(c)) {
+            b.asked[b.asked_count++] = &c;
+            return;
+        }
+        if (is_parking(c.state.load(std::memory_order_acquire))) {
+            b.busy.push_back(&c);
+            return;
+        }
+    }
+    b.one.record = {};
+    if (!copy_unclaimed(c, b.one.record, b.one.name)) return;
+    if (known.id != 0 && b.one.record.id == known.id) {
+        const std::size_t count = std::min(known.frames.size(), frames_max);
+        std::copy_n(known.frames.begin(), count, b.one.frames.begin());
+        b.one.record.frame_count = static_cast<std::uint32_t>(count);
+    }
+    add(b.one);
+}
+
+// Nothing here throws: there is room.
+void snapshot::claim_and_copy(batch& b) {
+    if (b.asked_count == 0) return;
+    // Who becomes ready while it is claimed is in no queue: it counts as something that will happen.
+    sched.blocking_calls.fetch_add(1, std::memory_order_seq_cst);
+    heavy_fence();
+    for (std::size_t i = 0; i != b.asked_count; ++i) {
+        coroutine& c = *b.asked[i];
+        b.one.record = {};
+        if (confirm_claim(c)) {
+            copy_origin(c, b.one.record, b.one.name);
+            copy_parked(c, b.one.record, b.one.frames);
+            release_claim(c);
+            add(b.one);
+        } else if (copy_unclaimed(c, b.one.record, b.one.name)) {
+            add(b.one);  // It runs by now.
+        }
+    }
+    end_call();
+    b.asked_count = 0;
+}
+
+snapshot::snapshot(const known_stack& known, std::size_t limit) {
+    const auto b = std::make_unique<batch>();
+    decltype(sched.coroutines)::position at;
+    std::size_t taken = 0;
+    for (bool more = true; more;) {
+        make_room();
+        b->busy.reserve(b->busy.size() + batch::claim_at_once);
+        more = sched.coroutines.walk(at, batch::claim_at_once, [&](coroutine& c) {
+            if (c.state.load(std::memory_order_acquire) == co_state::dead) return;
+            if (taken == limit) {
+                ++more_;
+                return;
+            }
+            ++taken;
+            look_at(*b, c, known, false);
+        });
+        claim_and_copy(*b);
+    }
+    for (int look = 0; !b->busy.empty(); ++look) {
+        std::this_thread::yield();
+        std::vector<coroutine*> again;
+        again.swap(b->busy);
+        for (std::size_t first = 0; first < again.size(); first += batch::claim_at_once) {
+            make_room();
+            b->busy.reserve(b->busy.size() + batch::claim_at_once);
+            const std::size_t end = std::min(first + batch::claim_at_once, again.size());
+            for (std::size_t i = first; i != end; ++i) {
+                look_at(*b, *again[i], known, look == looks_again);
+            }
+            claim_and_copy(*b);
+        }
+    }
+    std::sort(records_.begin(), records_.end(),
+              [front = known.id](const coroutine_record& a, const coroutine_record& z) {
+                  if ((a.id == front) != (z.id == front)) return a.id == front;
+                  return a.id < z.id;
+              });
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,79 @@
+#include "report/stack_text.hpp"
+
+#include "base/print.hpp"
+
+namespace weft::detail {
+namespace {
+
+struct shown_line {
+    const code_line* line;
+    const code_place* place;
+    std::uintptr_t frame;
+    bool inlined;  // Into the next one.
+};
+
+void append_line(std::string& text, const shown_line& shown, std::string_view indent) {
+    text += indent;
+    if (shown.line->function.empty()) {
+        text += printer().hex(shown.frame).view();
+    } else {
+        text += shown.line->function;
+    }
+    text += '\n';
+    text += indent;
+    text += '\t';
+    if (!shown.line->file.empty()) {
+        text += shown.line->file;
+        text += ':';
+        text += std::to_string(shown.line->line);
+    } else {
+        text += shown.place->module.empty() ? "?" : shown.place->module;
+    }
+    if (shown.inlined) {
+        text += " (inlined)";
+    } else if (shown.place->offset != 0) {
+        text += " +";
+        text += printer().hex(shown.place->offset).view();
+    }
+    text += '\n';
+}
+
+// What lies below the closure of a coroutine, to be left out. A wrapper stands for the closure that was inlined into it,
+// unless that one is there itself.
+std::size_t end_of_program(std::span<const shown_line> all) noexcept {
+    std::size_t end = all.size();
+    for (; end != 0 && all[end - 1].line->internal; --end) {
+        const shown_line& last = all[end - 1];
+        if (!last.line->wrapper) continue;
+        std::size_t above = end - 1;
+        while (above != 0 && all[above - 1].line->internal) --above;
+        if (above == 0) break;
+        const shown_line& closure = all[above - 1];
+        if (closure.frame != last.frame &&
+            closure.line->function.find("operator()") == std::string::npos) {
+            break;
+        }
+    }
+    return end;
+}
+
+}  // namespace
+
+void append_stack(std::string& text, std::span<const std::uintptr_t> frames, symbols& names,
+                  std::string_view indent) {
+    std::vector<shown_line> all;
+    for (const std::uintptr_t frame : frames) {
+        const code_place& place = names.at(frame);
+        for (const code_line& line : place.lines) {
+            all.push_back({&line, &place, frame, &line != &place.lines.back()});
+        }
+    }
+    std::span<const shown_line> shown(all);
+    const std::size_t end = end_of_program(shown);
+    std::size_t first = 0;
+    while (first != end && shown[first].line->internal && !shown[first].line->wrapper) ++first;
+    if (first != end) shown = shown.subspan(first, end - first);
+    for (const shown_line& one : shown) append_line(text, one, indent);
+}
+
+}  // namespace weft::detail

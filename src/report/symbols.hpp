@@ -1,0 +1,42 @@
+// Names and lines for addresses of code.
+//
+// By libbacktrace, where the build has found it (g++ brings it along): the symbol tables of the program and its
+// libraries, and their debug information. Otherwise by the dynamic linker, which knows exported functions only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace weft::detail {
+
+/// One function at an address. Functions that were inlined there have one each.
+struct code_line {
+    std::string function;  // Demangled; empty when unknown.
+    std::string file;      // Empty when unknown.
+    unsigned line = 0;
+    bool internal = false;  // weft's own, below its interface, or std::invoke.
+    bool wrapper = false;   // Of these, what the closure of a coroutine may have been inlined into.
+};
+
+struct code_place {
+    std::vector<code_line> lines;  // At least one; innermost first, the function itself last.
+    std::uintptr_t offset = 0;     // Into the function; 0 when unknown.
+    std::string module;            // Of the last line, when that has no file: "path:0xaddress".
+};
+
+/// Remembers what it has looked up. One thread at a time.
+class symbols {
+public:
+    /// Of the call that returns to `frame`.
+    [[nodiscard]] const code_place& at(std::uintptr_t frame);
+
+private:
+    std::unordered_map<std::uintptr_t, code_place> known_;
+};
+
+/// The name as it was written; as it is when it is none that the compiler has mangled.
+[[nodiscard]] std::string demangled(const char* name);
+
+}  // namespace weft::detail
