@@ -98,9 +98,15 @@ public:
         wish.cell = parcel_.cell();
     }
     void run(const selected& result) {
-        if constexpr (std::is_void_v<T> && std::is_invocable_v<F&, bool>) {
-            f_(take(result).has_value());
-        } else if constexpr (!std::is_void_v<T> && std::is_invocable_v<F&, std::optional<value>>) {
+        // What f takes is asked for in order: a generic lambda may not even be tried with another.
+        if constexpr (std::is_void_v<T>) {
+            if constexpr (std::is_invocable_v<F&, bool>) {
+                f_(take(result).has_value());
+            } else {
+                take(result);
+                f_();
+            }
+        } else if constexpr (std::is_invocable_v<F&, std::optional<value>>) {
             f_(take(
                 result));  // Its parameter is what is taken: a move that throws leaves the value in the channel.
         } else {
