@@ -74,13 +74,24 @@ template <class Rep, class Period>
     return deadline_after(wait).time_since_epoch().count();
 }
 
+/// The same for a moment. That of std::chrono::steady_clock is one of weft::clock, whose time may be virtual.
+template <class Clock, class Duration>
+[[nodiscard]] std::int64_t chan_deadline(std::chrono::time_point<Clock, Duration> when) {
+    if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
+        return chan_deadline(time_left(when, clock::now()));
+    } else {
+        return chan_deadline(time_left(when, Clock::now()));
+    }
+}
+
 /// Repeats `attempt(deadline)` while it times out ahead of `when`, by a clock that may be set.
 template <class Clock, class Duration, class Attempt>
 chan_status chan_attempt_until(std::chrono::time_point<Clock, Duration> when, Attempt&& attempt) {
     for (;;) {
-        const chan_status status = attempt(chan_deadline(time_left(when, Clock::now())));
+        const std::int64_t deadline = chan_deadline(when);
+        const chan_status status = attempt(deadline);
         if (status == chan_status::ok || status == chan_status::closed) return status;
-        if (Clock::now() >= when) return chan_status::timeout;
+        if (deadline == chan_tries) return chan_status::timeout;
     }
 }
 

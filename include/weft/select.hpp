@@ -109,6 +109,10 @@ requires(sizeof...(Cases) != 0 && (detail::is_case<std::remove_cvref_t<Cases>> &
 /// remove cases, its own too, and may wait on the set again.
 class select_set {
 public:
+    select_set() = default;
+    select_set(select_set&&) = default;
+    select_set& operator=(select_set&&) = default;
+
     /// Returns the index of the case: that of one that was removed, or else the next.
     template <class Case>
     requires detail::is_case<Case> std::size_t add(Case one) {

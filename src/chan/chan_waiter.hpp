@@ -34,8 +34,8 @@ struct chan_waiter : waiter {
     void* cell = nullptr;    // A receiver's: where to. A sender's: from where.
     void* source = nullptr;  // Of a sender that has no cell: its value.
     meeting* shared = nullptr;
-    std::uint32_t index = 0;  // Which case of a select.
-    std::uint32_t place = 0;  // Of `promised`.
+    std::uint32_t index = 0;     // Which case of a select.
+    std::uintptr_t promise = 0;  // Of `promised`.
     meeting_end how = meeting_end::none;
     chan_waiter* next_woken = nullptr;  // Of those that one step wakes.
 };

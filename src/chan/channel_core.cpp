@@ -26,7 +26,7 @@ wait_list& list_of(channel_core& c, wait_kind kind) noexcept {
 struct waited {
     chan_status status = chan_status::ok;
     meeting_end how = meeting_end::none;  // Of `ok`, when others ended it.
-    std::uint32_t place = 0;              // Of `promised`.
+    std::uintptr_t promise = 0;           // Of `promised`.
     chan_step step;                       // Of `ok`, when the step did not block in the end.
 };
 
@@ -69,7 +69,7 @@ void wait_for_meeting(channel_core& c, wait_kind kind, void* cell, void* source,
             static_cast<void>(here.winner.load(std::memory_order_acquire));  // meeting
             if (me.how == meeting_end::retry) continue;
             result.how = me.how;
-            result.place = me.place;
+            result.promise = me.promise;
             if (me.how == meeting_end::closed) result.status = chan_status::closed;
             return;
         }
@@ -167,17 +167,17 @@ send_grant ask_to_send(channel_core& c, void* source, std::int64_t deadline) {
     if (result.step.what != chan_step::blocked) return settle(result.step.what);
     grant.status = result.status;
     grant.taken = result.how == meeting_end::done;
-    grant.permit = {nullptr, result.place};
+    grant.permit = {nullptr, result.promise};
     return grant;
 }
 
 namespace {
 
-void settle(channel_core& c, std::uint32_t place, std::uintptr_t box) noexcept {
+void settle(channel_core& c, std::uintptr_t promise, std::uintptr_t box) noexcept {
     chan_step step;
     {
         const std::lock_guard hold(c.lock);
-        settle_locked(c, place, box, step);
+        settle_locked(c, promise, box, step);
     }
     step.wake.wake_all();
 }
@@ -186,7 +186,7 @@ void settle(channel_core& c, std::uint32_t place, std::uintptr_t box) noexcept {
 
 void use_permit(channel_core& c, send_permit permit, void* box) noexcept {
     if (permit.receiver == nullptr) {
-        settle(c, permit.place, reinterpret_cast<std::uintptr_t>(box));
+        settle(c, permit.promise, reinterpret_cast<std::uintptr_t>(box));
         return;
     }
     auto& receiver = static_cast<chan_waiter&>(*permit.receiver);
@@ -196,7 +196,7 @@ void use_permit(channel_core& c, send_permit permit, void* box) noexcept {
 
 void give_up_permit(channel_core& c, send_permit permit) noexcept {
     if (permit.receiver == nullptr) {
-        settle(c, permit.place, channel_core::vacated);
+        settle(c, permit.promise, 0);
         return;
     }
     end_meeting(static_cast<chan_waiter&>(*permit.receiver), meeting_end::retry);
@@ -235,7 +235,7 @@ void destroy_channel(channel_core& c) noexcept {
             c.drop(&box);
         }
         for (; c.count.load(std::memory_order_relaxed) != 0; drop_head(c)) {
-            if (!c.boxed || box_at(c, c.head) != channel_core::vacated) c.drop(c.cell_at(c.head));
+            c.drop(c.cell_at(c.head));
         }
     }
     c.~channel_core();

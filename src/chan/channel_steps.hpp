@@ -61,11 +61,9 @@ inline chan_waiter* claim_first(wait_list& list) noexcept {
     return static_cast<chan_waiter*>(list.pop_claimed());
 }
 
-inline std::uint32_t push_cell(channel_core& c, const void* cell) noexcept {
-    const std::uint32_t place = c.tail();
-    copy_cell(c.cell_at(place), cell, c.cell_size);
+inline void push_cell(channel_core& c, const void* cell) noexcept {
+    copy_cell(c.cell_at(c.tail()), cell, c.cell_size);
     c.set_count(c.count.load(std::memory_order_relaxed) + 1);
-    return place;
 }
 
 inline void drop_head(channel_core& c) noexcept {
@@ -77,7 +75,7 @@ inline bool has_room(const channel_core& c) noexcept {
     return c.count.load(std::memory_order_relaxed) < c.capacity;
 }
 
-// Of a channel of boxes.
+// Of a channel of boxes: what lies in a cell. Odd: a promise.
 inline std::uintptr_t box_at(channel_core& c, std::uint32_t place) noexcept {
     std::uintptr_t box = 0;
     std::memcpy(&box, c.cell_at(place), sizeof(box));
@@ -86,9 +84,30 @@ inline std::uintptr_t box_at(channel_core& c, std::uint32_t place) noexcept {
 inline void set_box(channel_core& c, std::uint32_t place, std::uintptr_t box) noexcept {
     std::memcpy(c.cell_at(place), &box, sizeof(box));
 }
-inline std::uint32_t promise_place(channel_core& c) noexcept {
-    constexpr std::uintptr_t nothing_yet = 0;
-    return push_cell(c, &nothing_yet);
+inline bool head_is_promised(channel_core& c) noexcept { return (box_at(c, c.head) & 1) != 0; }
+
+inline std::uintptr_t promise_place(channel_core& c) noexcept {
+    const std::uintptr_t promise = std::uintptr_t{c.promises++} << 1 | 1;
+    push_cell(c, &promise);
+    return promise;
+}
+
+inline std::uint32_t place_of(const channel_core& c, std::uint32_t distance) noexcept {
+    const std::uint32_t place = c.head + distance;
+    return place >= c.capacity ? place - c.capacity : place;
+}
+
+/// Puts `box` where it was promised or, without one, takes the place out.
+inline void settle_place(channel_core& c, std::uintptr_t promise, std::uintptr_t box) noexcept {
+    const std::uint32_t full = c.count.load(std::memory_order_relaxed);
+    std::uint32_t at = full - 1;
+    while (box_at(c, place_of(c, at)) != promise) --at;
+    if (box != 0) {
+        set_box(c, place_of(c, at), box);
+        return;
+    }
+    for (; at + 1 != full; ++at) set_box(c, place_of(c, at), box_at(c, place_of(c, at + 1)));
+    c.set_count(full - 1);
 }
 
 /// Gives the free places of the buffer to those who have waited longest for one.
@@ -97,7 +116,7 @@ inline void refill(channel_core& c, chan_step& step) noexcept {
         chan_waiter* const sender = claim_first(c.senders);
         if (sender == nullptr) return;
         if (sender->source != nullptr) {
-            sender->place = promise_place(c);
+            sender->promise = promise_place(c);
             step.wake.add(*sender, meeting_end::promised);
         } else {
             push_cell(c, sender->cell);
@@ -106,20 +125,11 @@ inline void refill(channel_core& c, chan_step& step) noexcept {
     }
 }
 
-/// So that what is at the head, if anything, is there or will come.
-inline void skip_vacated(channel_core& c) noexcept {
-    while (c.count.load(std::memory_order_relaxed) != 0 &&
-           box_at(c, c.head) == channel_core::vacated) {
-        drop_head(c);
-    }
-}
-
 /// Takes what is next in the buffer, if it is there already.
 inline bool pop_cell(channel_core& c, void* cell) noexcept {
-    if (c.boxed && box_at(c, c.head) == 0) return false;
+    if (c.boxed && head_is_promised(c)) return false;
     copy_cell(cell, c.cell_at(c.head), c.cell_size);
     drop_head(c);
-    if (c.boxed) skip_vacated(c);
     return true;
 }
 
@@ -186,7 +196,7 @@ inline void promise_locked(channel_core& c, send_permit& permit, chan_step& step
         }
     }
     if (!has_room(c)) return;
-    permit.place = promise_place(c);
+    permit.promise = promise_place(c);
     step.what = chan_step::done;
 }
 
@@ -200,12 +210,11 @@ inline void end_all_locked(channel_core& c, chan_step& step) noexcept {
     }
 }
 
-/// A promise has been kept (`box`) or given up (`vacated`): those who waited for it go on.
-inline void settle_locked(channel_core& c, std::uint32_t place, std::uintptr_t box,
+/// A promise is kept or, without a box, given up: those who waited for it go on.
+inline void settle_locked(channel_core& c, std::uintptr_t promise, std::uintptr_t box,
                           chan_step& step) noexcept {
-    set_box(c, place, box);
-    skip_vacated(c);
-    while (c.count.load(std::memory_order_relaxed) != 0 && box_at(c, c.head) != 0) {
+    settle_place(c, promise, box);
+    while (c.count.load(std::memory_order_relaxed) != 0 && !head_is_promised(c)) {
         chan_waiter* const receiver = claim_first(c.receivers);
         if (receiver == nullptr) break;
         pop_cell(c, receiver->cell);

@@ -198,7 +198,7 @@ selected met(const chan_waiter& winner, const select_case& one) noexcept {
     result.index = winner.index;
     result.status = winner.how == meeting_end::closed ? chan_status::closed : chan_status::ok;
     result.permitted = one.sends && winner.how == meeting_end::promised;
-    result.permit = {nullptr, winner.place};
+    result.permit = {nullptr, winner.promise};
     return result;
 }
 

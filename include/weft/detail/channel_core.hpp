@@ -10,8 +10,9 @@
 //   - A live receiver waits only while nothing is buffered that is there yet, a live sender only while the buffer is full
 //     (or, unbuffered, nobody waits to receive), and neither once the channel is closed.
 //   - A place in the buffer may be *promised* to a sender whose value must be moved into a box first, outside of the
-//     lock (channel_value.hpp). Its cell is null until the box is there, or says `vacated` if the move threw. So the order of the
-//     values is that of the promises; receivers wait for what was promised to be there.
+//     lock (channel_value.hpp). Its cell holds the number of the promise until the box is there; if
+//     the move throws the place is taken out again. So the order of the values is that of the promises, and receivers wait
+//     for what was promised.
 //   - FIFO: cells leave in the order in which they came in, and waiters are served in the order in which they came. What
 //     a receiver could not take (its move threw) goes back to the front.
 //   - A handle keeps the core: whoever waits holds one.
@@ -53,7 +54,7 @@ struct returned_cell {
 /// To a receiver that waits, or else to a place in the buffer.
 struct send_permit {
     waiter* receiver = nullptr;
-    std::uint32_t place = 0;
+    std::uintptr_t promise = 0;
 };
 
 /// Something that a channel belongs to as long as there are handles, and that goes with the last of them.
@@ -77,15 +78,13 @@ struct alignas(16) channel_core {
     const std::uint32_t capacity;
     std::atomic<std::uint32_t> count{0};
     std::uint32_t head = 0;
+    std::uint32_t promises = 0;  // Made so far.
     wait_list receivers;
     wait_list senders;
     std::atomic<returned_cell*> returned{nullptr};
     channel_owner* owner = nullptr;
     // Destroys the value of a cell; null if there is nothing to it.
     void (*const drop)(void* cell) noexcept;
-
-    /// The cell of a place that was promised and has been given up.
-    static constexpr std::uintptr_t vacated = 1;
 
     [[nodiscard]] std::byte* cell_at(std::uint32_t index) noexcept {
         return reinterpret_cast<std::byte*>(this + 1) + std::size_t{index} * cell_size;

@@ -180,20 +180,11 @@ public:
 
     void keep_channel() noexcept {}
     void arm(std::size_t index, select_case&, select_plan& plan) {
-        plan.until(index, deadline(when_));
+        plan.until(index, chan_deadline(when_));
     }
     void run(const selected&) { f_(); }
 
 private:
-    template <class Rep, class Period>
-    static std::int64_t deadline(std::chrono::duration<Rep, Period> d) noexcept {
-        return chan_deadline(d);
-    }
-    template <class Clock, class Duration>
-    static std::int64_t deadline(std::chrono::time_point<Clock, Duration> when) {
-        return chan_deadline(time_left(when, Clock::now()));
-    }
-
     When when_;
     [[no_unique_address]] F f_;
 };
