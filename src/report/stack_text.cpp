@@ -42,11 +42,11 @@ void append_line(std::string& text, const shown_line& shown, std::string_view in
 // unless that one is there itself.
 std::size_t end_of_program(std::span<const shown_line> all) noexcept {
     std::size_t end = all.size();
-    for (; end != 0 && all[end - 1].line->internal; --end) {
+    for (; end != 0 && all[end - 1].line->entry; --end) {
         const shown_line& last = all[end - 1];
         if (!last.line->wrapper) continue;
         std::size_t above = end - 1;
-        while (above != 0 && all[above - 1].line->internal) --above;
+        while (above != 0 && all[above - 1].line->entry) --above;
         if (above == 0) break;
         const shown_line& closure = all[above - 1];
         if (closure.frame != last.frame &&
@@ -70,8 +70,10 @@ void append_stack(std::string& text, std::span<const std::uintptr_t> frames, sym
     }
     std::span<const shown_line> shown(all);
     const std::size_t end = end_of_program(shown);
+    // Of weft's own that is innermost, the outermost is the operation; mostly the program's call of it is there.
     std::size_t first = 0;
     while (first != end && shown[first].line->internal && !shown[first].line->wrapper) ++first;
+    if (first == end && first != 0) --first;
     if (first != end) shown = shown.subspan(first, end - first);
     for (const shown_line& one : shown) append_line(text, one, indent);
 }

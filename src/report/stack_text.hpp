@@ -10,8 +10,8 @@
 
 namespace weft::detail {
 
-/// Appends the frames, each line behind `indent`. What is weft's own, from the operation that the program has called
-/// inwards and below the coroutine's closure, is left out, unless there is nothing else.
+/// Appends the frames, each line behind `indent`. Left out is what of weft's own lies within the operation that the
+/// program has called, and what calls the coroutine's closure.
 void append_stack(std::string& text, std::span<const std::uintptr_t> frames, symbols& names,
                   std::string_view indent);
 

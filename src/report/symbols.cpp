@@ -25,18 +25,21 @@ bool has(std::string_view text, std::string_view part) noexcept {
 void classify(code_line& line, std::string_view mangled) noexcept {
     if (mangled == "weft_jump") line.internal = true;
     if (!mangled.starts_with("_Z")) return;
+    const bool local = mangled.starts_with("_ZZ");
     mangled.remove_prefix(std::min(mangled.find_first_not_of("ZNK", 2), mangled.size()));
     if (mangled.starts_with("4weft6detail")) {
         line.internal = true;
-        line.wrapper = (mangled.starts_with("4weft6detail10task_frame") ||
-                        mangled.starts_with("4weft6detail11result_slot") ||
-                        mangled.starts_with("4weft6detail12carried_call")) &&
-                       !has(mangled, "10start_main");
+        const bool frame = mangled.starts_with("4weft6detail10task_frame") ||
+                           mangled.starts_with("4weft6detail11result_slot");
+        const bool of_main = has(mangled, "10start_main") || has(mangled, "9main_body");
+        line.entry = frame || of_main || has(mangled, "14coroutine_main") ||
+                     mangled.starts_with("4weft6detail8run_task");
+        line.wrapper = (frame && !of_main) || mangled.starts_with("4weft6detail12carried_call");
     } else if (mangled.starts_with("St8__invoke") || mangled.starts_with("St13__invoke_impl") ||
                mangled.starts_with("St6invoke")) {
-        line.internal = true;
-    } else if (mangled.starts_with("4weft") && has(mangled, "3runI") && has(mangled, "_FUN")) {
-        line.internal = line.wrapper = true;  // What main is called by.
+        line.entry = true;
+    } else if (local && mangled.starts_with("4weft") && has(mangled, "3runI")) {
+        line.entry = line.wrapper = true;  // Of main.
     }
 }
 
@@ -44,8 +47,9 @@ void classify(code_line& line, std::string_view mangled) noexcept {
 void classify_inlined(code_line& line) noexcept {
     const std::string_view name = line.function;
     if (has(line.file, "weft/detail/")) line.internal = true;
-    if (name.starts_with("__invoke") || name.starts_with("invoke<")) line.internal = true;
-    if (name == "operator()" && has(line.file, "weft/runtime.hpp")) line.internal = true;
+    line.entry = line.entry || has(line.file, "weft/detail/task.hpp") ||
+                 name.starts_with("__invoke") || name.starts_with("invoke<") ||
+                 (name == "operator()" && has(line.file, "weft/runtime.hpp"));
 }
 
 code_line named(const char* mangled) {
@@ -102,7 +106,10 @@ void look_up(code_place& place, std::uintptr_t address) {
     }
     // What was inlined into weft's own is weft's own, but for closures.
     if (whole.internal && !whole.wrapper) {
-        for (code_line& inlined : place.lines) inlined.internal = true;
+        for (code_line& inlined : place.lines) {
+            inlined.internal = true;
+            inlined.entry = inlined.entry || whole.entry;
+        }
     }
     place.lines.push_back(std::move(whole));
     place.offset = address + 1 - function.start;

@@ -16,8 +16,9 @@ struct code_line {
     std::string function;  // Demangled; empty when unknown.
     std::string file;      // Empty when unknown.
     unsigned line = 0;
-    bool internal = false;  // weft's own, below its interface, or std::invoke.
-    bool wrapper = false;   // Of these, what the closure of a coroutine may have been inlined into.
+    bool internal = false;  // weft's own, below its interface.
+    bool entry = false;     // What the closure of a coroutine is called by.
+    bool wrapper = false;   // What a closure may have been inlined into.
 };
 
 struct code_place {

@@ -74,7 +74,7 @@ protected:
 #if WEFT_TEST_HAS_NAMES
         // The stack of each, behind the line that names it.
         const std::size_t stack = text.find('\n', text.find("'second'"));
-        EXPECT_PRED2(holds, text.substr(stack), "weft::scope::join()");
+        EXPECT_PRED2(holds, text.substr(stack), "join()\n");
 #endif
     }
 };

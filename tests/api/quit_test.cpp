@@ -17,7 +17,7 @@
 namespace weft::test {
 
 [[gnu::noinline]] void quit_test_interrupted() {
-    ::raise(SIGQUIT);
+    ::kill(::getpid(), SIGQUIT);  // Not raise(): this may be a thread of weft's, which blocks it.
     for (;;) asm volatile("" ::: "memory");
 }
 
@@ -127,17 +127,16 @@ TEST_P(Quit, WhenEveryThreadIsStuckInALoop) {
 TEST_P(Quit, ShowsWhatItInterrupts) {
     const child_result child = run_child([] {
         return run([] {
-            weft::spawn([] {}).join();  // Now there is a monitor.
+            const auto other = weft::spawn([] { wait_for_cancel(); });  // Now there is a monitor.
             quit_test_interrupted();
         });
     });
     const dump_blocks d = expect_dump(child);
-    ASSERT_FALSE(d.all().empty()) << child.err;
-    if (d.named("main").status() == "running" && !d.named("main").shows("unavailable")) {
+    // Main has not parked, so it is on the thread that the signal comes to.
+    EXPECT_EQ(d.named("main").status(), "running") << child.err;
 #if WEFT_TEST_HAS_NAMES
-        EXPECT_TRUE(d.named("main").shows("quit_test_interrupted")) << child.err;
+    EXPECT_TRUE(d.named("main").shows("quit_test_interrupted")) << child.err;
 #endif
-    }
 }
 
 TEST_P(Quit, WhenNothingWasEverSpawned) {
@@ -163,10 +162,7 @@ TEST_P(Quit, AProgramsOwnHandlerIsLeftAlone) {
     static std::atomic<int> caught;
     caught = 0;
     ::signal(SIGQUIT, [](int) { ++caught; });
-    run([] {
-        weft::spawn([] {}).join();
-        ::raise(SIGQUIT);
-    });
+    run([] { ::raise(SIGQUIT); });
     EXPECT_EQ(caught.load(), 1);
     ::raise(SIGQUIT);
     EXPECT_EQ(caught.load(), 2);
