@@ -25,9 +25,9 @@ void look_up() {
 
 void refuse_outside_simulation() {
     if (outside_simulation()) {
-        throw std::logic_error(
-            "weft: a foreign thread can't use channels and synchronisation objects while there is a "
-            "simulation; use coroutines instead");
+        throw std::logic_error("weft: a foreign thread can't use channels and synchronisation "
+                               "objects while there is a "
+                               "simulation; use coroutines instead");
     }
 }
 

@@ -1,6 +1,6 @@
 // Sleeping, and the clock.
-#include <weft/go.hpp>
 #include <weft/clock.hpp>
+#include <weft/go.hpp>
 
 #include "os/clock.hpp"
 #include "sched/cancel.hpp"

@@ -1,12 +1,12 @@
 // condition_variable: std::condition_variable and std::condition_variable_any in one.
 #pragma once
 
+#include <weft/clock.hpp>
 #include <weft/detail/operation.hpp>
 #include <weft/detail/spin_lock.hpp>
 #include <weft/detail/timed.hpp>
 #include <weft/detail/wait_list.hpp>
 #include <weft/sync/mutex.hpp>
-#include <weft/clock.hpp>
 
 #include <atomic>
 #include <chrono>

@@ -5,11 +5,11 @@
 // POSIX; lock_or_cancel() is one. They may be built at any time, also before a runtime is up.
 #pragma once
 
+#include <weft/clock.hpp>
 #include <weft/detail/guarded_word.hpp>
 #include <weft/detail/operation.hpp>
 #include <weft/detail/timed.hpp>
 #include <weft/detail/wait_list.hpp>
-#include <weft/clock.hpp>
 
 #include <atomic>
 #include <chrono>

@@ -1,11 +1,11 @@
 // counting_semaphore and binary_semaphore.
 #pragma once
 
+#include <weft/clock.hpp>
 #include <weft/detail/guarded_word.hpp>
 #include <weft/detail/operation.hpp>
 #include <weft/detail/timed.hpp>
 #include <weft/detail/wait_list.hpp>
-#include <weft/clock.hpp>
 
 #include <atomic>
 #include <chrono>

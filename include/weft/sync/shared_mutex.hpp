@@ -1,11 +1,11 @@
 // One writer or many readers: std::shared_mutex and std::shared_timed_mutex in one.
 #pragma once
 
+#include <weft/clock.hpp>
 #include <weft/detail/guarded_word.hpp>
 #include <weft/detail/operation.hpp>
 #include <weft/detail/timed.hpp>
 #include <weft/detail/wait_list.hpp>
-#include <weft/clock.hpp>
 
 #include <atomic>
 #include <chrono>
