@@ -78,9 +78,9 @@ template <class Rep, class Period>
 template <class Clock, class Duration, class Attempt>
 chan_status chan_attempt_until(std::chrono::time_point<Clock, Duration> when, Attempt&& attempt) {
     for (;;) {
-        const chan_status status = attempt(chan_deadline(time_left(when, Clock::now())));
+        const chan_status status = attempt(chan_deadline(time_left(when, now_by<Clock>())));
         if (status == chan_status::ok || status == chan_status::closed) return status;
-        if (Clock::now() >= when) return chan_status::timeout;
+        if (now_by<Clock>() >= when) return chan_status::timeout;
     }
 }
 

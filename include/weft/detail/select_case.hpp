@@ -185,7 +185,7 @@ private:
     }
     template <class Clock, class Duration>
     static std::int64_t deadline(std::chrono::time_point<Clock, Duration> when) {
-        return chan_deadline(time_left(when, Clock::now()));
+        return chan_deadline(time_left(when, now_by<Clock>()));
     }
 
     When when_;
