@@ -74,14 +74,10 @@ template <class Rep, class Period>
     return deadline_after(wait).time_since_epoch().count();
 }
 
-/// The same for a moment. That of std::chrono::steady_clock is one of weft::clock, whose time may be virtual.
+/// The same for a moment.
 template <class Clock, class Duration>
 [[nodiscard]] std::int64_t chan_deadline(std::chrono::time_point<Clock, Duration> when) {
-    if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
-        return chan_deadline(time_left(when, clock::now()));
-    } else {
-        return chan_deadline(time_left(when, Clock::now()));
-    }
+    return chan_deadline(time_left(when, now_by<Clock>()));
 }
 
 /// Repeats `attempt(deadline)` while it times out ahead of `when`, by a clock that may be set.

@@ -48,6 +48,17 @@ time_left(std::chrono::time_point<Clock, To> when,
     return to_nanoseconds(wide(when.time_since_epoch()) - wide(now.time_since_epoch()));
 }
 
+/// Now, by the clock of a moment that the program names. Moments of weft::clock are the steady clock's by their type, so that one
+/// is asked for under the name that is virtual in a simulation.
+template <class Clock>
+[[nodiscard]] auto now_by() {
+    if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
+        return clock::now();
+    } else {
+        return Clock::now();
+    }
+}
+
 /// The moment `d` from now, or the last one there is.
 [[nodiscard]] inline clock::time_point deadline_after(std::chrono::nanoseconds d) noexcept {
     const clock::time_point now = clock::now();

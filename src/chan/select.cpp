@@ -14,6 +14,7 @@
 #include <weft/detail/select_core.hpp>
 
 #include "base/assert.hpp"
+#include "base/tsan.hpp"
 #include "chan/channel_steps.hpp"
 #include "os/clock.hpp"
 #include "sched/machine.hpp"
@@ -56,6 +57,7 @@ std::uint32_t random_below(std::uint32_t count) noexcept {
     machine* const m = this_machine();
     if (m == nullptr || m->p == nullptr) return random_on_thread(count);
     if (simulation* const sim = sched.sim.load(std::memory_order_relaxed)) return sim->below(count);
+    const unrecorded unseen;  // The processor's: its coroutines use it in turn.
     return m->p->random.below(count);
 }
 
