@@ -21,7 +21,7 @@ struct select_case {
     // The select's own: where to lock, in order; which to try, in any; and the waiter.
     channel_core* lock_order = nullptr;
     std::uint32_t ready = 0;
-    std::array<std::uintptr_t, 10> waiter_room;  // Raw until it waits.
+    std::array<std::uintptr_t, 11> waiter_room;  // Raw until it waits.
 };
 
 /// How a select ended.
