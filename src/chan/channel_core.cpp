@@ -110,19 +110,16 @@ chan_status send_cell(channel_core& c, void* cell, std::int64_t deadline) {
 received receive_cell(channel_core& c, void* cell, std::int64_t deadline) {
     cancellable_operation_point();
     const auto step = [&](chan_step& to) { receive_locked(c, cell, to); };
-    const auto from = [](const chan_step& s) {
-        received got{chan_status::ok, s.sender, s.sender != nullptr ? s.sender->source : nullptr};
-        if (s.what == chan_step::closed) got.status = chan_status::closed;
-        return got;
-    };
     chan_step first;
     try_at_once(c, may_receive(c), deadline, step, first);
-    if (first.what != chan_step::blocked) return from(first);
+    if (first.what != chan_step::blocked) return received_by(first);
     if (deadline == chan_tries) return {};
     waited result;
     wait_for_meeting(c, wait_kind::chan_recv, cell, nullptr, deadline, step, result);
-    if (result.step.what != chan_step::blocked) return from(result.step);
-    return {result.status, nullptr, nullptr};
+    if (result.step.what != chan_step::blocked) return received_by(result.step);
+    received got;
+    got.status = result.status;
+    return got;
 }
 
 void sender_served(waiter& sender) noexcept {
@@ -131,6 +128,12 @@ void sender_served(waiter& sender) noexcept {
 
 void sender_must_retry(waiter& sender) noexcept {
     end_meeting(static_cast<chan_waiter&>(sender), meeting_end::retry);
+}
+
+void sender_promised(waiter& sender, std::uintptr_t promise) noexcept {
+    auto& one = static_cast<chan_waiter&>(sender);
+    one.promise = promise;
+    end_meeting(one, meeting_end::promised);
 }
 
 void return_cell(channel_core& c, void* cell) noexcept {

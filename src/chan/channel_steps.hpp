@@ -40,7 +40,8 @@ private:
 /// until they have left the store buffer.
 struct chan_step {
     enum result : std::uint8_t { blocked, done, closed } what = blocked;
-    chan_waiter* sender = nullptr;  // Of a receiver: from whose source to take the value.
+    chan_waiter* sender = nullptr;       // Of a receiver: from whose source to take the value,
+    chan_waiter* next_sender = nullptr;  // and for whom to move the value to its promised place.
     meeting_chain wake;
 };
 
@@ -125,6 +126,21 @@ inline void refill(channel_core& c, chan_step& step) noexcept {
     }
 }
 
+/// The same for the one place that a receiver has made, who moves the value of a sender without a cell there: then it
+/// is there when the receiver returns, as if it had been in the buffer.
+inline void refill_one(channel_core& c, chan_step& step) noexcept {
+    if (c.senders.empty()) return;
+    chan_waiter* const sender = claim_first(c.senders);
+    if (sender == nullptr) return;
+    if (sender->source != nullptr) {
+        sender->promise = promise_place(c);
+        step.next_sender = sender;
+    } else {
+        push_cell(c, sender->cell);
+        step.wake.add(*sender, meeting_end::done);
+    }
+}
+
 /// Takes what is next in the buffer, if it is there already.
 inline bool pop_cell(channel_core& c, void* cell) noexcept {
     if (c.boxed && head_is_promised(c)) return false;
@@ -164,7 +180,7 @@ inline void receive_locked(channel_core& c, void* cell, chan_step& step) noexcep
     if (c.count.load(std::memory_order_relaxed) != 0) {
         if (!pop_cell(c, cell)) return;
         step.what = chan_step::done;
-        refill(c, step);
+        refill_one(c, step);
         return;
     }
     if (!c.senders.empty()) {
@@ -225,6 +241,20 @@ inline void settle_locked(channel_core& c, std::uintptr_t promise, std::uintptr_
     } else {
         refill(c, step);
     }
+}
+
+/// What a receiver learns of a step that did not block.
+[[nodiscard]] inline received received_by(const chan_step& step) noexcept {
+    received got;
+    got.status = step.what == chan_step::closed ? chan_status::closed : chan_status::ok;
+    got.sender = step.sender;
+    if (step.sender != nullptr) got.source = step.sender->source;
+    if (step.next_sender != nullptr) {
+        got.next_sender = step.next_sender;
+        got.next_source = step.next_sender->source;
+        got.promise = step.next_sender->promise;
+    }
+    return got;
 }
 
 /// Whether it looks as if a step would not block. Without the lock it may be out of date.

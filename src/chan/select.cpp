@@ -32,12 +32,11 @@ namespace {
 
 using cases_span = std::span<select_case>;
 
-constexpr selected none_went_on{.index = no_case,
-                                .status = chan_status::timeout,
-                                .sender = nullptr,
-                                .source = nullptr,
-                                .permitted = false,
-                                .permit = {}};
+selected none_went_on() noexcept {
+    selected none;
+    none.index = no_case;
+    return none;
+}
 
 static_assert(sizeof(chan_waiter) <= sizeof(select_case::waiter_room));
 static_assert(alignof(chan_waiter) <= alignof(std::uintptr_t));
@@ -99,8 +98,7 @@ selected went_on(std::uint32_t index, const select_case& one, const chan_step& s
     selected result;
     result.index = index;
     result.status = step.what == chan_step::closed ? chan_status::closed : chan_status::ok;
-    result.sender = step.sender;
-    if (step.sender != nullptr) result.source = step.sender->source;
+    result.got = received_by(step);
     result.permitted = one.sends && one.cell == nullptr && result.status == chan_status::ok;
     result.permit = permit;
     return result;
@@ -119,7 +117,7 @@ selected try_one_by_one(cases_span cases) noexcept {
         step.wake.wake_all();
         if (step.what != chan_step::blocked) return went_on(i, one, step, permit);
     }
-    return none_went_on;
+    return none_went_on();
 }
 
 // The channels of all cases, sorted by address into `lock_order`. Insertion: there are few, and mostly in order.
@@ -167,7 +165,7 @@ selected try_locked(cases_span cases, chan_step& step) noexcept {
         step_of(cases[i], permit, step);
         if (step.what != chan_step::blocked) return went_on(i, cases[i], step, permit);
     }
-    return none_went_on;
+    return none_went_on();
 }
 
 void enqueue_all(cases_span cases, const ticket& who, meeting& here) noexcept {
@@ -199,6 +197,7 @@ selected met(const chan_waiter& winner, const select_case& one) noexcept {
     selected result;
     result.index = winner.index;
     result.status = winner.how == meeting_end::closed ? chan_status::closed : chan_status::ok;
+    result.got.status = result.status;
     result.permitted = one.sends && winner.how == meeting_end::promised;
     result.permit = {nullptr, winner.promise};
     return result;
@@ -241,7 +240,7 @@ bool wait_for_one(cases_span cases, std::int64_t deadline, selected& result) {
         return true;
     }
     if (why != wake_reason::timeout) throw_wait_ended(why);
-    result = none_went_on;
+    result = none_went_on();
     return true;
 }
 

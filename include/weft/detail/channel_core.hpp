@@ -160,12 +160,18 @@ struct received {
     /// sender_served() or, if that threw, sender_must_retry().
     waiter* sender = nullptr;
     void* source = nullptr;
+    /// Not null: this sender, who waits, has the place in the buffer that has come free. Move its value there for it, and
+    /// call sender_served() or, if that threw, sender_promised(): it does so itself then.
+    waiter* next_sender = nullptr;
+    void* next_source = nullptr;
+    std::uintptr_t promise = 0;
 };
 
 /// Receives into `cell`, or says from whom to.
 received receive_cell(channel_core& c, void* cell, std::int64_t deadline);
 void sender_served(waiter& sender) noexcept;
 void sender_must_retry(waiter& sender) noexcept;
+void sender_promised(waiter& sender, std::uintptr_t promise) noexcept;
 
 /// The box in `cell`, which begins with a returned_cell, could not be emptied: it will be the next to be received.
 void return_cell(channel_core& c, void* cell) noexcept;

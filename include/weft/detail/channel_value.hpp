@@ -124,6 +124,9 @@ public:
     /// Passes the value that was received to `f`, as T&&. If that throws the value is where it was before.
     template <class F>
     void pass(channel_core& c, const received& got, F&& f) {
+        if constexpr (!in_cell<T>) {
+            if (got.next_sender != nullptr) fill_place(c, got);
+        }
         if (got.sender != nullptr) {
             pass_from_sender(got, std::forward<F>(f));
         } else if constexpr (in_cell<T>) {
@@ -140,6 +143,18 @@ private:
         T& value;
         ~destroyed() { value.~T(); }
     };
+
+    static void fill_place(channel_core& c, const received& got) noexcept {
+        box<T>* b = nullptr;
+        try {
+            b = make_box(std::move(*static_cast<T*>(got.next_source)));
+        } catch (...) {
+            sender_promised(*got.next_sender, got.promise);  // The exception will be its own.
+            return;
+        }
+        use_permit(c, send_permit{nullptr, got.promise}, b);
+        sender_served(*got.next_sender);
+    }
 
     template <class F>
     void unpack(channel_core& c, F&& f) {

@@ -121,7 +121,7 @@ private:
     [[gnu::noinline]] std::optional<value> take(const selected& result) {
         std::optional<value> got;
         if (result.status == chan_status::ok) {
-            parcel_.pass(*channel_.core(), result.as_received(),
+            parcel_.pass(*channel_.core(), result.got,
                          [&](value&& v) { got.emplace(std::move(v)); });
         }
         return got;

@@ -28,12 +28,9 @@ struct select_case {
 struct selected {
     std::size_t index = 0;  // Of the case; `no_case` when the deadline came first.
     chan_status status = chan_status::timeout;  // Of a case: ok or closed.
-    waiter* sender = nullptr;                   // As in `received`.
-    void* source = nullptr;
-    bool permitted = false;  // As in `send_grant`, where it is not `taken`.
+    received got;                               // Of a case that receives.
+    bool permitted = false;                     // As in `send_grant`, where it is not `taken`.
     send_permit permit;
-
-    [[nodiscard]] received as_received() const noexcept { return {status, sender, source}; }
 };
 inline constexpr std::size_t no_case = SIZE_MAX;
 
