@@ -28,10 +28,11 @@ void take_incoming(processor& from, processor& to) noexcept {
     }
 }
 
-coroutine* take_global(processor& p) noexcept {
+coroutine* take_global(processor& p, bool fairly = false) noexcept {
     std::array<coroutine*, run_queue::half> batch;
+    const unsigned processors = sched.active_count.load(std::memory_order_relaxed);
     const std::size_t n =
-        sched.global.take(batch, sched.active_count.load(std::memory_order_relaxed));
+        fairly ? sched.global.take_fairly(batch, processors) : sched.global.take(batch, processors);
     if (n == 0) return nullptr;
     for (std::size_t i = 1; i != n; ++i) push_ring(p, *batch[i]);
     return batch[0];
@@ -243,7 +244,7 @@ coroutine* find_work(machine& m) noexcept {
         if (c == nullptr) c = take_woken(p);
         if (c == nullptr && p.tick.read() - p.global_tick >= fairness_ticks) {
             p.global_tick = p.tick.read();
-            c = take_global(p);
+            c = take_global(p, true);
         }
         if (c == nullptr) c = take_own(p);
         if (c == nullptr) c = p.woken.pop();  // Out of turn, for there is nobody else.

@@ -130,6 +130,7 @@ TEST_F(QueuesStress, TheGlobalQueueHandsOutEachOnce) {
                 for (std::uint32_t most = 1 + random.below(8); n != most && i != (p + 1) * each;
                      ++i) {
                     label_of(all[i]) = i;
+                    if (random.below(2) == 0) all[i].state.store(co_state::runnable);
                     batch[n++] = &all[i];
                 }
                 queue.push(std::span<coroutine* const>(batch.data(), n));
@@ -139,7 +140,8 @@ TEST_F(QueuesStress, TheGlobalQueueHandsOutEachOnce) {
     }
     const auto take = [&](std::vector<std::uint64_t>& into) {
         std::array<coroutine*, 6> batch;
-        const std::size_t n = queue.take(batch, takers);
+        const std::size_t n =
+            into.size() % 3 == 0 ? queue.take_fairly(batch, takers) : queue.take(batch, takers);
         for (std::size_t i = 0; i != n; ++i) into.push_back(label_of(*batch[i]));
         return n;
     };

@@ -89,6 +89,27 @@ TEST_F(GlobalQueue, IsFirstInFirstOut) {
     EXPECT_TRUE(take(8, 1).empty());
 }
 
+TEST_F(GlobalQueue, ThoseThatHaveNeverRunAreLastInFirstOut) {
+    for (std::size_t i = 2; i != 6; ++i) c[i].state.store(co_state::runnable);
+    queue.push(std::array<coroutine*, 3>{&c[0], &c[2], &c[3]});
+    queue.push(std::array<coroutine*, 3>{&c[4], &c[5], &c[1]});
+    EXPECT_EQ(queue.size(), 6u);
+    // Those that have run come first, in order; then the last batch of the others.
+    EXPECT_EQ(take(8, 1), (std::vector<std::uint64_t>{0, 1, 4, 5, 2, 3}));
+    EXPECT_TRUE(queue.empty());
+}
+
+TEST_F(GlobalQueue, AFairnessTurnTakesTheOldestOfEither) {
+    for (std::size_t i = 4; i != 8; ++i) c[i].state.store(co_state::runnable);
+    queue.push(std::array<coroutine*, 4>{&c[4], &c[5], &c[0], &c[1]});
+    queue.push(std::array<coroutine*, 2>{&c[6], &c[7]});
+    std::vector<std::uint64_t> seen;
+    for (std::array<coroutine*, 1> out; queue.take_fairly(out, 1) != 0;) {
+        seen.push_back(out[0]->id);
+    }
+    EXPECT_EQ(seen, (std::vector<std::uint64_t>{5, 0, 4, 1, 7, 6}));
+}
+
 TEST_F(GlobalQueue, LeavesAShareForTheOtherProcessors) {
     for (coroutine& one : c) queue.push(one);
     EXPECT_EQ(take(8, 4), (std::vector<std::uint64_t>{0, 1, 2})) << "10 / 4 + 1";

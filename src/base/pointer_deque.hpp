@@ -1,0 +1,67 @@
+// Pointers in order, taken and put at both ends: a ring, twice as large whenever it is full.
+#pragma once
+
+#include "base/off_heap.hpp"
+
+#include <cstddef>
+
+namespace weft::detail {
+
+/// Not synchronised. Owns its memory, which release() gives back; nothing that it points to.
+template <class T>
+class pointer_deque {
+public:
+    constexpr pointer_deque() noexcept = default;
+    pointer_deque(const pointer_deque&) = delete;
+    pointer_deque& operator=(const pointer_deque&) = delete;
+
+    [[nodiscard]] std::size_t size() const noexcept { return tail_ - head_; }
+    [[nodiscard]] bool empty() const noexcept { return tail_ == head_; }
+
+    /// False, and nothing has happened, when memory ends.
+    [[nodiscard]] bool push_back(T* element) noexcept {
+        if (size() == capacity_ && !grow()) return false;
+        at(tail_++) = element;
+        return true;
+    }
+    [[nodiscard]] bool push_front(T* element) noexcept {
+        if (size() == capacity_ && !grow()) return false;
+        at(--head_) = element;
+        return true;
+    }
+    /// Not of an empty one.
+    [[nodiscard]] T* pop_front() noexcept { return at(head_++); }
+    [[nodiscard]] T* pop_back() noexcept { return at(--tail_); }
+
+    void release() noexcept {
+        off_heap_free(slots_);
+        slots_ = nullptr;
+        capacity_ = head_ = tail_ = 0;
+    }
+
+private:
+    // Indexes run on, in either direction; the capacity is a power of two, so they wrap alike.
+    T*& at(std::size_t index) noexcept { return slots_[index & (capacity_ - 1)]; }
+
+    bool grow() noexcept {
+        const std::size_t wider = capacity_ == 0 ? 1024 : capacity_ * 2;
+        T** slots = nullptr;
+        try {
+            slots = static_cast<T**>(off_heap_allocate(wider * sizeof(T*), alignof(T*)));
+        } catch (...) {
+            return false;
+        }
+        for (std::size_t i = head_; i != tail_; ++i) slots[i & (wider - 1)] = at(i);
+        off_heap_free(slots_);
+        slots_ = slots;
+        capacity_ = wider;
+        return true;
+    }
+
+    T** slots_ = nullptr;
+    std::size_t capacity_ = 0;  // A power of two, or 0.
+    std::size_t head_ = 0;
+    std::size_t tail_ = 0;
+};
+
+}  // namespace weft::detail
