@@ -43,15 +43,6 @@ void classify(code_line& line, std::string_view mangled) noexcept {
     }
 }
 
-// Debug information has no mangled names for what was inlined.
-void classify_inlined(code_line& line) noexcept {
-    const std::string_view name = line.function;
-    if (has(line.file, "weft/detail/")) line.internal = true;
-    line.entry = line.entry || has(line.file, "weft/detail/task.hpp") ||
-                 name.starts_with("__invoke") || name.starts_with("invoke<") ||
-                 (name == "operator()" && has(line.file, "weft/runtime.hpp"));
-}
-
 code_line named(const char* mangled) {
     code_line line;
     if (mangled == nullptr) return line;
@@ -61,6 +52,15 @@ code_line named(const char* mangled) {
 }
 
 #if WEFT_BACKTRACE
+
+// Debug information has no mangled names for what was inlined.
+void classify_inlined(code_line& line) noexcept {
+    const std::string_view name = line.function;
+    if (has(line.file, "weft/detail/")) line.internal = true;
+    line.entry = line.entry || has(line.file, "weft/detail/task.hpp") ||
+                 name.starts_with("__invoke") || name.starts_with("invoke<") ||
+                 (name == "operator()" && has(line.file, "weft/runtime.hpp"));
+}
 
 // It says what it can't do, and then simply finds nothing.
 void ignore(void*, const char*, int) noexcept {}

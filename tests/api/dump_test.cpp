@@ -100,7 +100,6 @@ TEST_P(Dump, ShowsTheCallerFirstWithItsOwnStack) {
 
 TEST_P(Dump, NamesWhatEachWaitsFor) {
     run([] {
-        std::atomic<int> first_line{0};
         auto sleeper = spawn({.name = "sleeper"}, [] { sleep_for(1h); });
         auto joiner = spawn({.name = "joiner"}, [&] {
             try {

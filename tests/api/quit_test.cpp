@@ -76,7 +76,7 @@ TEST_P(Quit, WhenAllWaitForWhatNeverComes) {
         return run(
             [] {
                 scope s;
-                s.go({.name = "never"}, [&s] {
+                s.go({.name = "never"}, [] {
                     scope inner({.limit = 1});
                     inner.go({.name = "inner"}, [&] { inner.go([] {}); });
                     inner.join();

@@ -197,8 +197,9 @@ TEST_P(Unwind, ThroughTheCaller) {
                         },
                         &seen};
     c.enter(end, 1);
-    EXPECT_EQ(expect_chain(std::span(seen.frames).first(seen.size), c), 1u)
-        << "behind whoever asked";
+    const std::size_t at = expect_chain(std::span(seen.frames).first(seen.size), c);
+    EXPECT_GE(at, 1u) << "behind whoever asked";
+    EXPECT_LE(at, 2u) << "a lambda may be two functions";
 }
 
 struct interruption {
