@@ -25,9 +25,10 @@ struct mutex_waiter;  // src/sync/mutex_waiter.hpp
 class mutex_core {
 public:
     using word = guarded_word::value;
-    static constexpr word woken =
-        4;  // Somebody is awake to take it: unlocking need not wake another.
-    static constexpr word starving = 8;  // It is handed over to whoever has waited longest.
+    /// Somebody is awake to take it: unlocking need not wake another.
+    static constexpr word woken = 4;
+    /// It is handed over to whoever has waited longest.
+    static constexpr word starving = 8;
     static constexpr word flags = 15;
 
     constexpr mutex_core() noexcept = default;
