@@ -5,9 +5,9 @@
 //       switch (w.finish(deadline)) ...  // signalled, timeout, cancelled
 //
 // Between construction and finish() nothing may park, yield or throw, and something must be changed by an atomic
-// read-modify-write: the object's lock, mostly. That is the full fence of edge *cancel*, which would cost a quarter of
-// a hand-over if a wait had one of its own. After a reason other than `signalled`
-// the caller takes its waiter off the queue, under the object's lock.
+// read-modify-write: the object's lock, mostly. (Where there is a deadline the lock of the timers will do, which finish()
+// takes.) That is the full fence of edge *cancel*, which would cost a quarter of a hand-over if a wait had one of its
+// own. After a reason other than `signalled` the caller takes its waiter off the queue, under the object's lock.
 #pragma once
 
 #include "arch/cpu.hpp"
