@@ -3,6 +3,7 @@
 
 #include <weft/clock.hpp>
 #include <weft/detail/channel_core.hpp>
+#include <weft/detail/channel_handle.hpp>
 #include <weft/detail/channel_value.hpp>
 
 #include <chrono>
@@ -20,78 +21,6 @@ class channel_closed : public std::logic_error {
 public:
     channel_closed() : std::logic_error("weft: the channel is closed") {}
 };
-
-namespace detail {
-
-/// A counted reference to a channel, or none when moved from.
-class channel_handle {
-public:
-    explicit channel_handle(channel_core* adopted) noexcept : core_(adopted) {}
-    channel_handle(const channel_handle& other) noexcept : core_(other.core_) { add_handle(core_); }
-    channel_handle(channel_handle&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
-    channel_handle& operator=(const channel_handle& other) noexcept {
-        channel_handle(other).swap(*this);
-        return *this;
-    }
-    channel_handle& operator=(channel_handle&& other) noexcept {
-        channel_handle(std::move(other)).swap(*this);
-        return *this;
-    }
-    ~channel_handle() { drop_handle(core_); }
-
-    void swap(channel_handle& other) noexcept { std::swap(core_, other.core_); }
-
-    /// How many values are buffered; of use for reports only, for it may have changed by now. 0 when unbuffered.
-    [[nodiscard]] std::size_t size() const { return core().count.load(std::memory_order_relaxed); }
-    [[nodiscard]] std::size_t capacity() const { return core().capacity; }
-    [[nodiscard]] bool closed() const { return core().closed.load(std::memory_order_relaxed); }
-
-    /// Whether both name the same channel.
-    friend bool operator==(const channel_handle& a, const channel_handle& b) noexcept {
-        return a.core_ == b.core_;
-    }
-
-    [[nodiscard]] channel_core* core_or_null() const noexcept { return core_; }
-    /// Leaves this one without a channel; the reference is the caller's.
-    [[nodiscard]] channel_core* release() noexcept { return std::exchange(core_, nullptr); }
-
-protected:
-    [[nodiscard]] channel_core& core() const {
-        if (core_ == nullptr) [[unlikely]]
-            throw_no_channel();
-        return *core_;
-    }
-
-private:
-    channel_core* core_;
-};
-
-/// The moment `d` from now, for a channel operation.
-template <class Rep, class Period>
-[[nodiscard]] std::int64_t chan_deadline(std::chrono::duration<Rep, Period> d) noexcept {
-    const std::chrono::nanoseconds wait = to_nanoseconds(d);
-    if (wait.count() <= 0) return chan_tries;
-    return deadline_after(wait).time_since_epoch().count();
-}
-
-/// The same for a moment.
-template <class Clock, class Duration>
-[[nodiscard]] std::int64_t chan_deadline(std::chrono::time_point<Clock, Duration> when) {
-    return chan_deadline(time_left(when, now_by<Clock>()));
-}
-
-/// Repeats `attempt(deadline)` while it times out ahead of `when`, by a clock that may be set.
-template <class Clock, class Duration, class Attempt>
-chan_status chan_attempt_until(std::chrono::time_point<Clock, Duration> when, Attempt&& attempt) {
-    for (;;) {
-        const std::int64_t deadline = chan_deadline(when);
-        const chan_status status = attempt(deadline);
-        if (status == chan_status::ok || status == chan_status::closed) return status;
-        if (deadline == chan_tries) return chan_status::timeout;
-    }
-}
-
-}  // namespace detail
 
 template <class T>
 class sender;

@@ -1,7 +1,7 @@
 // The cases of a select, with their types. All are armed for one select_cells(), and then one is run.
 #pragma once
 
-#include <weft/chan.hpp>
+#include <weft/detail/channel_handle.hpp>
 #include <weft/detail/channel_value.hpp>
 #include <weft/detail/select_core.hpp>
 
@@ -12,6 +12,17 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+
+namespace weft {
+
+template <class T>
+class chan;
+template <class T>
+class sender;
+template <class T>
+class receiver;
+
+}  // namespace weft
 
 namespace weft::detail {
 
