@@ -1,7 +1,8 @@
 // The overflow of the processors' run queues, and what is made ready by threads without a processor.
 //
 //     queue_   those that have run before, or come from outside: first in, first out
-//     fresh_   those that were spilled without ever having run: last in, first out, but for one now and then
+//     fresh_   those that were spilled without ever having run: last in, first out, but for one now and then; and
+//              ahead of the queue, but for one in `queue_share`: who yields lets most of them run
 //
 // Why fresh ones are different: a coroutine that has not run holds a descriptor, one that has holds a stack too, and
 // mostly started others that it waits for. Were fresh ones served in order, a tree of coroutines would be walked in
@@ -97,6 +98,8 @@ public:
     }
 
 private:
+    static constexpr unsigned queue_share = 16;
+
     static bool is_fresh(const coroutine& c) noexcept {
         return c.state.load(std::memory_order_relaxed) == co_state::runnable;
     }
@@ -107,9 +110,9 @@ private:
     }
 
     coroutine* take_next() noexcept {
-        if (!queue_.empty()) return queue_.pop_front();
-        if (coroutine* const c = overflow_.pop()) return c;
-        return fresh_.pop_front();
+        const bool others = !queue_.empty() || !overflow_.empty();
+        if (!fresh_.empty() && (!others || ++turn_ % queue_share != 0)) return fresh_.pop_front();
+        return queue_.empty() ? overflow_.pop() : queue_.pop_front();
     }
 
     [[nodiscard]] std::size_t size_locked() const noexcept {
@@ -122,6 +125,7 @@ private:
     pointer_deque<coroutine> fresh_;
     intrusive_queue<coroutine, &coroutine::link> overflow_;
     bool turn_of_fresh_ = false;
+    unsigned turn_ = 0;
     std::atomic<std::size_t> size_{0};
 };
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -94,9 +95,27 @@ TEST_F(GlobalQueue, ThoseThatHaveNeverRunAreLastInFirstOut) {
     queue.push(std::array<coroutine*, 3>{&c[0], &c[2], &c[3]});
     queue.push(std::array<coroutine*, 3>{&c[4], &c[5], &c[1]});
     EXPECT_EQ(queue.size(), 6u);
-    // Those that have run come first, in order; then the last batch of the others.
-    EXPECT_EQ(take(8, 1), (std::vector<std::uint64_t>{0, 1, 4, 5, 2, 3}));
+    // The last batch of them comes first; then those that have run, in order.
+    EXPECT_EQ(take(8, 1), (std::vector<std::uint64_t>{4, 5, 2, 3, 0, 1}));
     EXPECT_TRUE(queue.empty());
+}
+
+TEST_F(GlobalQueue, ThoseThatHaveRunHaveAShareBesideThem) {
+    std::array<coroutine, 40> fresh;
+    std::vector<coroutine*> batch;
+    for (coroutine& one : fresh) {
+        one.id = 100;
+        one.state.store(co_state::runnable);
+        batch.push_back(&one);
+    }
+    queue.push(batch);
+    queue.push(c[1]);
+    queue.push(c[2]);
+    const auto seen = take(40, 1);
+    EXPECT_EQ(seen[15], 1u);
+    EXPECT_EQ(seen[31], 2u);
+    EXPECT_EQ(std::count(seen.begin(), seen.end(), 100u), 38);
+    EXPECT_EQ(take(40, 1).size(), 2u);
 }
 
 TEST_F(GlobalQueue, AFairnessTurnTakesTheOldestOfEither) {
