@@ -59,7 +59,8 @@ dump_blocks dump_until(Condition&& condition) {
     for (;;) {
         dump_blocks d = dump_now();
         if (condition(d)) return d;
-        weft::yield();
+        // Not a yield: the others are to have all the time they want, and a dump of many takes long.
+        weft::sleep_for(std::chrono::milliseconds(1));
     }
 }
 
