@@ -57,31 +57,20 @@ public:
     std::size_t take(std::span<coroutine*> out, std::size_t processors) noexcept {
         if (empty()) return 0;
         const std::lock_guard hold(lock_);
-        const std::size_t there = size_locked();
-        const std::size_t count = std::min({there / processors + 1, out.size(), there});
-        for (std::size_t n = 0; n != count; ++n) {
-            out[n] = take_next();
-            __builtin_prefetch(out[n], 1);
-        }
-        publish_size();
-        return count;
+        return take_locked(out, share_of(size_locked(), processors), &global_queue::take_next);
     }
 
-    /// For a turn in which nobody must be passed over: as take(), but every other time the oldest of those that have
-    /// never run, alone. (A batch of these would start a walk in breadth.)
+    /// For a turn in which nobody must be passed over: by turns a batch of those that have run, and the oldest of those
+    /// that never have, alone. (A batch of these would start a walk in breadth.)
     std::size_t take_fairly(std::span<coroutine*> out, std::size_t processors) noexcept {
         if (empty()) return 0;
-        {
-            const std::lock_guard hold(lock_);
-            turn_of_fresh_ = !turn_of_fresh_;
-            const bool others = !queue_.empty() || !overflow_.empty();
-            if (!fresh_.empty() && (turn_of_fresh_ || !others)) {
-                out[0] = fresh_.pop_back();
-                publish_size();
-                return 1;
-            }
+        const std::lock_guard hold(lock_);
+        turn_of_fresh_ = !turn_of_fresh_;
+        const std::size_t others = queue_.size() + overflow_.size();
+        if (!fresh_.empty() && (turn_of_fresh_ || others == 0)) {
+            return take_locked(out, 1, &global_queue::take_oldest_fresh);
         }
-        return take(out, processors);
+        return take_locked(out, share_of(others, processors), &global_queue::take_queued);
     }
 
     /// A snapshot; what decides to sleep by it has a fence before (edge *no lost wakeup*, idle.hpp).
@@ -109,10 +98,28 @@ private:
         if (!queue_.push_back(&c)) overflow_.push(c);
     }
 
+    coroutine* take_queued() noexcept {
+        return queue_.empty() ? overflow_.pop() : queue_.pop_front();
+    }
+    coroutine* take_oldest_fresh() noexcept { return fresh_.pop_back(); }
     coroutine* take_next() noexcept {
         const bool others = !queue_.empty() || !overflow_.empty();
         if (!fresh_.empty() && (!others || ++turn_ % queue_share != 0)) return fresh_.pop_front();
-        return queue_.empty() ? overflow_.pop() : queue_.pop_front();
+        return take_queued();
+    }
+
+    static std::size_t share_of(std::size_t there, std::size_t processors) noexcept {
+        return std::min(there / processors + 1, there);
+    }
+    std::size_t take_locked(std::span<coroutine*> out, std::size_t count,
+                            coroutine* (global_queue::*next)() noexcept) noexcept {
+        count = std::min(count, out.size());
+        for (std::size_t n = 0; n != count; ++n) {
+            out[n] = (this->*next)();
+            __builtin_prefetch(out[n], 1);
+        }
+        publish_size();
+        return count;
     }
 
     [[nodiscard]] std::size_t size_locked() const noexcept {
