@@ -50,7 +50,10 @@ public:
             cancellable_ = may_throw && self_->no_cancel == 0;
         }
         prepare_park(*self_);
-        self_->link = static_cast<coroutine*>(const_cast<void*>(object));  // See waits_on().
+        {
+            const unrecorded unseen;  // Whoever last took us off a queue read the link.
+            self_->link = static_cast<coroutine*>(const_cast<void*>(object));  // See waits_on().
+        }
         ticket_ = self_->begin_wait(cancellable_, may_throw, kind);
     }
     waiting(const waiting&) = delete;
