@@ -302,12 +302,13 @@ TEST_P(Dump, AThousandAreAllThere) {
 
 TEST_P(Dump, StacksThatAreAllTheSameAreCountedInTheEnd) {
     if (thread_sanitizer) GTEST_SKIP() << "too many fibers";
-    const std::size_t count = 1500;
+    // Some park by way of the scheduler stack, which is another stack: enough for a thousand of one kind.
+    const std::size_t count = 4000;
     run([&] {
         scope s;
         for (std::size_t i = 0; i != count; ++i) s.go([] { dump_test_outermost(1); });
         const dump_blocks d = dump_until([&](const dump_blocks& seen) {
-            return seen.others().size() == 1 &&
+            return !seen.others().empty() &&
                    holds(seen.others()[0], " coroutines with the stack of coroutine ");
         });
         EXPECT_EQ(d.all().size(), count + 1);
