@@ -8,7 +8,7 @@ namespace weft::report {
 /// Writes every coroutine: id, name, state, what it waits for and for how long, its stack, and where it was created.
 /// The text has the shape of Go's, a block for each, the caller's first:
 ///
-///     coroutine 7 'parser' [join 0x7f3a8c0, 3 s]:
+///     coroutine 7 'parser' [join of coroutine 8, 3 s]:
 ///     parse(std::istream&)
 ///             parser.cpp:88 +0x45
 ///     created at main.cpp:12

@@ -1,5 +1,6 @@
 #include "report/snapshot.hpp"
 
+#include "os/clock.hpp"
 #include "os/fence.hpp"
 #include "sched/claim.hpp"
 #include "sched/extras.hpp"
@@ -34,8 +35,9 @@ struct snapshot::batch {
 
 namespace {
 
-// How often to come back to those that could not be claimed, before they are shown without a stack.
-constexpr int looks_again = 20;
+// For how long to come back to those that could not be claimed, before they are shown without a stack. The trimmer is
+// done with a batch in half a millisecond.
+constexpr std::int64_t patience_ns = 5'000'000;
 
 void copy_origin(const coroutine& c, coroutine_record& r, std::array<char, 64>& name) noexcept {
     r.id = c.id;
@@ -170,8 +172,9 @@ snapshot::snapshot(const known_stack& known, std::size_t limit) {
         });
         claim_and_copy(*b);
     }
-    for (int look = 0; !b->busy.empty(); ++look) {
+    for (const std::int64_t begun = monotonic_ns(); !b->busy.empty();) {
         std::this_thread::yield();
+        const bool last_look = monotonic_ns() - begun > patience_ns;
         std::vector<coroutine*> again;
         again.swap(b->busy);
         for (std::size_t first = 0; first < again.size(); first += batch::claim_at_once) {
@@ -179,7 +182,7 @@ snapshot::snapshot(const known_stack& known, std::size_t limit) {
             b->busy.reserve(b->busy.size() + batch::claim_at_once);
             const std::size_t end = std::min(first + batch::claim_at_once, again.size());
             for (std::size_t i = first; i != end; ++i) {
-                look_at(*b, *again[i], known, look == looks_again);
+                look_at(*b, *again[i], known, last_look);
             }
             claim_and_copy(*b);
         }

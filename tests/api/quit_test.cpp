@@ -118,7 +118,8 @@ TEST_P(Quit, WhenEveryThreadIsStuckInALoop) {
             {.max_compensation = 0});
     });
     const dump_blocks d = expect_dump(child);
-    EXPECT_EQ(d.all().size(), 2 * GetParam() + 1) << child.err;
+    // Main may not have come to start them all: nobody gives it a processor back.
+    EXPECT_GE(d.all().size(), 2u) << child.err;
     EXPECT_TRUE(std::any_of(d.all().begin(), d.all().end(), [](const dump_block& b) {
         return b.status() == "running";
     })) << child.err;
