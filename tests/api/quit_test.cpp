@@ -25,14 +25,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-void send_quit() { ::kill(::getpid(), SIGQUIT); }
-
-// ThreadSanitizer keeps signals that interrupt a loop until it is over; this one interrupts its sender.
-void send_quit_past_loops() {
+// ThreadSanitizer keeps what interrupts a loop until the loop is over, and what interrupts a coroutine that parks next
+// for as long as it is parked. There the signal interrupts its sender, even if a thread of weft's started that one.
+void send_quit() {
     if (thread_sanitizer) {
+        sigset_t quit;
+        ::sigemptyset(&quit);
+        ::sigaddset(&quit, SIGQUIT);
+        ::pthread_sigmask(SIG_UNBLOCK, &quit, nullptr);
         ::raise(SIGQUIT);
     } else {
-        send_quit();
+        ::kill(::getpid(), SIGQUIT);
     }
 }
 
@@ -104,7 +107,7 @@ TEST_P(Quit, WhenEveryThreadIsStuckInALoop) {
                 const unsigned count = 2 * weft::processors();
                 std::thread([&] {
                     while (begun.load() == 0) std::this_thread::yield();
-                    send_quit_past_loops();
+                    send_quit();
                 }).detach();
                 for (unsigned i = 0; i != count; ++i) {
                     go({.name = "loops"}, [&] {

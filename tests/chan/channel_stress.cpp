@@ -114,8 +114,8 @@ TEST_P(ChannelStress, WithThreadsAmongThem) {
 
 // Nobody gives up: this hangs when somebody who waits is forgotten.
 TEST_P(ChannelStress, NobodyIsForgotten) {
-    for (const std::size_t capacity : {0, 1, 3}) {
-        for (const std::size_t threads : {0, 4}) {
+    for (const std::size_t capacity : {0u, 1u, 3u}) {
+        for (const std::size_t threads : {0u, 4u}) {
             const std::uint64_t seed = stress_seed();
             const std::uint64_t each = stress_rounds(20'000);
             account values(each * senders);
@@ -143,7 +143,7 @@ TEST_P(ChannelStress, NobodyIsForgotten) {
 TEST_P(ChannelStress, WhoIsStoppedHasDoneItOrNot) {
     const std::uint64_t seed = stress_seed();
     const std::uint64_t rounds = stress_rounds(10'000);
-    for (const std::size_t capacity : {0, 1}) {
+    for (const std::size_t capacity : {0u, 1u}) {
         account values(rounds * 4);
         run([&] {
             randoms random = randoms_of(seed, capacity);
