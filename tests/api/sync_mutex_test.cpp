@@ -278,7 +278,6 @@ TEST_P(SyncMutex, OneThatLocksInALoopIsPreempted) {
     quick.preempt_after = 1ms;
     run(
         [] {
-            weft::mutex mine;
             std::atomic<bool> enough{false};
             scope s;
             for (unsigned i = 0; i != 2 * processors(); ++i) {
