@@ -1,22 +1,18 @@
 // Channels are linearizable: small histories of coroutines and threads that run at once, each checked for an order of
 // effects that explains it (tests/support/linearizable.hpp).
-#include "support/linearizable.hpp"
+#include "support/histories.hpp"
 #include "support/runtime_fixture.hpp"
-#include "support/stress.hpp"
 
 #include <weft/weft.hpp>
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <random>
 #include <sstream>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
 namespace weft::test {
@@ -157,15 +153,13 @@ protected:
 
     // One round: a channel, and who has it.
     struct round {
-        explicit round(std::size_t capacity, unsigned count) : c(capacity), histories(count) {}
+        explicit round(std::size_t capacity, unsigned count)
+            : c(capacity), all_here(count), histories(count) {}
 
         // What participant `me` does. The first never waits, and closes the channel in the end, so that all come back.
         void take_part(unsigned me, std::uint64_t seed) {
-            std::minstd_rand random(static_cast<std::uint32_t>(seed * 31 + me + 1));
-            random.discard(2);
-            arrived.fetch_add(1);
-            // The others, or most of them: where there are fewer cores than threads it may take long.
-            for (int i = 0; i != 50 && arrived.load() < histories.size(); ++i) weft::yield();
+            std::minstd_rand random = randoms_of_participant(me, seed);
+            all_here.arrive();
             for (unsigned i = 0; i != steps; ++i) {
                 auto kind = static_cast<channel_operation::kinds>(random() % 4);
                 if (me == 0) kind = kind < 2 ? op::try_send : op::try_recv;
@@ -227,48 +221,18 @@ protected:
 
         chan<int> c;
         history_clock clock;
-        std::atomic<std::size_t> arrived{0};
+        rough_barrier all_here;
         std::vector<channel_history> histories;
     };
 
-    // `threads` of the participants are threads that aren't the runtime's.
-    void run_rounds(std::size_t capacity, unsigned participants, unsigned threads) {
-        const std::uint64_t seed = stress_seed();
-        const std::uint64_t rounds = stress_rounds(threads == 0 ? 3000 : 1000);
-        std::atomic<round*> current{nullptr};
-        std::atomic<std::uint64_t> number{0};
-        std::atomic<unsigned> ended{0};
-        const auto foreign = [&](unsigned me) {
-            for (std::uint64_t n = 1; n <= rounds; ++n) {
-                for (std::uint64_t seen = 0; (seen = number.load()) < n;) number.wait(seen);
-                current.load()->take_part(me, seed + n);
-                ended.fetch_add(1);
-                ended.notify_one();
-            }
-        };
-        std::vector<std::thread> others;
-        for (unsigned i = 0; i != threads; ++i) others.emplace_back(foreign, participants - 1 - i);
-        run([&] {
-            for (std::uint64_t n = 1; n <= rounds; ++n) {
-                round now(capacity, participants);
-                current.store(&now);
-                ended.store(0);
-                number.store(n);
-                number.notify_all();
-                {
-                    scope s;
-                    for (unsigned me = 0; me != participants - threads; ++me)
-                        s.go([&now, me, seed, n] { now.take_part(me, seed + n); });
-                    s.join();
-                }
-                blocking([&] {
-                    for (unsigned seen = 0; (seen = ended.load()) != threads;) ended.wait(seen);
-                });
-                if (!explained(now.all(), capacity) && !HasFailure())
-                    ADD_FAILURE() << "round " << n << " has no explanation:\n" << text(now.all());
-            }
-        });
-        for (auto& thread : others) thread.join();
+    static void run_rounds(std::size_t capacity, unsigned participants, unsigned threads) {
+        run_history_rounds(
+            {GetParam(), participants, threads, threads == 0 ? 3000u : 1000u},
+            [&] { return std::make_unique<round>(capacity, participants); },
+            [&](const round& now) {
+                const channel_history all = now.all();
+                return explained(all, capacity) ? std::string() : text(all);
+            });
     }
 };
 

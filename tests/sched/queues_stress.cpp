@@ -42,7 +42,7 @@ TEST_F(QueuesStress, WhatIsPutInTheNextSlotIsTakenKickedOutOrStolenOnce) {
     constexpr std::size_t thieves = 2;
     std::vector<std::vector<std::uint64_t>> seen(thieves + 1);
     bias owner_bias(true);
-    next_slot slot(owner_bias);
+    next_slot slot;
     std::atomic<bool> over{false};
 
     std::vector<std::thread> threads;
@@ -57,14 +57,15 @@ TEST_F(QueuesStress, WhatIsPutInTheNextSlotIsTakenKickedOutOrStolenOnce) {
     random_source random(seed);
     for (std::size_t i = 0; i != all.size(); ++i) {
         label_of(all[i]) = i;
-        if (coroutine* const kicked = slot.put(&all[i])) seen[0].push_back(label_of(*kicked));
+        if (coroutine* const kicked = slot.put(&all[i], owner_bias))
+            seen[0].push_back(label_of(*kicked));
         if (random.below(3) != 0) continue;
-        if (coroutine* const taken = slot.take()) seen[0].push_back(label_of(*taken));
+        if (coroutine* const taken = slot.take(owner_bias)) seen[0].push_back(label_of(*taken));
         if (random.below(64) == 0) std::this_thread::yield();
     }
     over.store(true, std::memory_order_relaxed);
     for (auto& thread : threads) thread.join();
-    if (coroutine* const last = slot.take()) seen[0].push_back(label_of(*last));
+    if (coroutine* const last = slot.take(owner_bias)) seen[0].push_back(label_of(*last));
     expect_each_once(seen, all.size());
 }
 

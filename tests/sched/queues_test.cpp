@@ -16,30 +16,30 @@ namespace {
 class NextSlot : public ::testing::TestWithParam<bool> {
 protected:
     bias owner_bias{GetParam()};
-    next_slot slot{owner_bias};
+    next_slot slot;
     std::array<coroutine, 2> c;
 };
 
 TEST_P(NextSlot, StartsEmpty) {
     EXPECT_EQ(slot.peek(), nullptr);
-    EXPECT_EQ(slot.take(), nullptr);
+    EXPECT_EQ(slot.take(owner_bias), nullptr);
 }
 
 TEST_P(NextSlot, GivesBackWhoWasPutLastAndKicksOutWhoWasThere) {
-    EXPECT_EQ(slot.put(&c[0]), nullptr);
-    EXPECT_EQ(slot.put(&c[1]), &c[0]);
+    EXPECT_EQ(slot.put(&c[0], owner_bias), nullptr);
+    EXPECT_EQ(slot.put(&c[1], owner_bias), &c[0]);
     EXPECT_EQ(slot.peek(), &c[1]);
-    EXPECT_EQ(slot.take(), &c[1]);
-    EXPECT_EQ(slot.take(), nullptr);
+    EXPECT_EQ(slot.take(owner_bias), &c[1]);
+    EXPECT_EQ(slot.take(owner_bias), nullptr);
 }
 
 TEST_P(NextSlot, IsStolenOnlyByWhoNamesWhoIsThere) {
     owner_bias.revoke();
-    EXPECT_EQ(slot.put(&c[0]), nullptr);
+    EXPECT_EQ(slot.put(&c[0], owner_bias), nullptr);
     EXPECT_FALSE(slot.steal(&c[1]));
     EXPECT_TRUE(slot.steal(&c[0]));
     EXPECT_FALSE(slot.steal(&c[0]));
-    EXPECT_EQ(slot.take(), nullptr);
+    EXPECT_EQ(slot.take(owner_bias), nullptr);
 }
 
 INSTANTIATE_TEST_SUITE_P(Bias, NextSlot, ::testing::Bool(),
