@@ -1,17 +1,15 @@
 // One who waits on a channel, alone or with others of a select.
 //
-// The waiters of one wait share a ticket and a *meeting*. Who claims the ticket, by one of them, hands over through
+// The waiters of one select share a ticket and a *meeting*. Who claims the ticket, by one of them, hands over through
 // that one, notes it as the winner, and wakes.
 //
-// Edge *meeting*: the waker stores the winner with release when the cell has been copied; the woken loads it with
-// acquire. (The ticket's edge comes too early: the claim is made before the cell is copied.)
+// Who wakes has written cell, `how` and winner before, and who is woken reads them behind that: see wake_claimed().
 #pragma once
 
 #include <weft/detail/channel_core.hpp>
 
 #include "sync/waiter.hpp"
 
-#include <atomic>
 #include <cstdint>
 
 namespace weft::detail {
@@ -19,7 +17,7 @@ namespace weft::detail {
 struct chan_waiter;
 
 struct meeting {
-    std::atomic<chan_waiter*> winner{nullptr};
+    chan_waiter* winner = nullptr;
 };
 
 enum class meeting_end : std::uint8_t {
@@ -31,13 +29,16 @@ enum class meeting_end : std::uint8_t {
 };
 
 struct chan_waiter : waiter {
-    void* cell = nullptr;    // A receiver's: where to. A sender's: from where.
-    void* source = nullptr;  // Of a sender that has no cell: its value.
-    meeting* shared = nullptr;
-    std::uint32_t index = 0;     // Which case of a select.
-    std::uintptr_t promise = 0;  // Of `promised`.
+    chan_waiter(const ticket& t, void* where, void* value) noexcept
+        : waiter{t}, cell(where), source(value) {}
+
+    void* cell;                 // A receiver's: where to. A sender's: from where.
+    void* source;               // Of a sender that has no cell: its value.
+    meeting* shared = nullptr;  // Of a select.
     meeting_end how = meeting_end::none;
-    chan_waiter* next_woken = nullptr;  // Of those that one step wakes.
+    std::uint32_t index;      // Of a select: which case.
+    std::uintptr_t promise;   // Of `promised`.
+    chan_waiter* next_woken;  // In a meeting_chain.
 };
 
 /// Ends the wait of `w`, which the caller has claimed. It may be gone when this returns.
@@ -45,7 +46,7 @@ inline void end_meeting(chan_waiter& w, meeting_end how,
                         void (*wake)(ticket) noexcept = &wake_claimed) noexcept {
     const ticket who = w.who;
     w.how = how;
-    w.shared->winner.store(&w, std::memory_order_release);  // meeting
+    if (w.shared != nullptr) w.shared->winner = &w;
     wake(who);
 }
 

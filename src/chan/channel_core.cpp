@@ -18,108 +18,139 @@ static_assert(sizeof(channel_core) <= 80, "an empty channel of int is to take 96
 
 namespace {
 
-wait_list& list_of(channel_core& c, wait_kind kind) noexcept {
-    return kind == wait_kind::chan_send ? c.senders : c.receivers;
+template <class Step>
+[[gnu::always_inline]] inline chan_step locked(channel_core& c, Step&& step) noexcept {
+    const std::lock_guard hold(c.lock);
+    return step();
+}
+
+chan_status status_of(const chan_step& step) noexcept {
+    return step.what == chan_step::closed ? chan_status::closed : chan_status::ok;
 }
 
 // What a wait has come to.
 struct waited {
     chan_status status = chan_status::ok;
-    meeting_end how = meeting_end::none;  // Of `ok`, when others ended it.
-    std::uintptr_t promise = 0;           // Of `promised`.
-    chan_step step;                       // Of `ok`, when the step did not block in the end.
+    meeting_end how =
+        meeting_end::none;  // Of `ok`: who was met has seen to it; `none`: the step did not block,
+    chan_step did;          // and did this.
+    std::uintptr_t promise = 0;  // Of `promised`.
 };
 
-// Tries `step` again and, if that blocks, waits for somebody to meet `me`.
+// Tries `step` again and, if that blocks, waits in `list` for somebody to meet us.
 template <class Step>
-void wait_for_meeting(channel_core& c, wait_kind kind, void* cell, void* source,
-                      std::int64_t deadline, Step&& step, waited& result) {
+[[gnu::always_inline]] inline waited wait_for_meeting(channel_core& c, wait_list& list,
+                                                      wait_kind kind, void* cell, void* source,
+                                                      std::int64_t deadline, Step&& step) {
+    waited result;
     for (bool again = false;; again = true) {
-        meeting here;
-        chan_waiter me;
-        waiting wait(cancellation::honoured, kind, &c);
-        me.who = wait.ticket();
-        me.cell = cell;
-        me.source = source;
-        me.shared = &here;
-        {
-            const std::lock_guard hold(c.lock);
-            step(result.step);
-            if (result.step.what == chan_step::blocked) {
-                again ? list_of(c, kind).push_front(me) : list_of(c, kind).push(me);
-            }
-        }
-        if (result.step.what != chan_step::blocked) {
-            result.step.wake.wake_all();
+        waiting wait(cancellation::checked, kind, &c);
+        chan_waiter me(wait.ticket(), cell, source);
+        result.did = locked(c, [&] {
+            const chan_step now = step();
+            if (now.what == chan_step::blocked) again ? list.push_front(me) : list.push(me);
+            return now;
+        });
+        if (result.did.what != chan_step::blocked) {
+            result.did.wake();
             wait.abandon();
-            return;
+            result.status = status_of(result.did);
+            return result;
         }
-        const auto leave = [&] {
+        const wake_reason why = finish_in_list(wait, deadline, [&] {
             const std::lock_guard hold(c.lock);
-            list_of(c, kind).remove(me);
-        };
-        wake_reason why = wake_reason::none;
-        try {
-            why = wait.finish(deadline);
-        } catch (...) {
-            leave();
-            throw;
+            list.remove(me);
+        });
+        if (!wait_succeeded(why)) {
+            result.status = chan_status::timeout;
+            return result;
         }
-        if (why == wake_reason::signalled) {
-            static_cast<void>(here.winner.load(std::memory_order_acquire));  // meeting
-            if (me.how == meeting_end::retry) continue;
-            result.how = me.how;
-            result.promise = me.promise;
-            if (me.how == meeting_end::closed) result.status = chan_status::closed;
-            return;
-        }
-        leave();
-        if (why != wake_reason::timeout) throw_wait_ended(why);
-        result.status = chan_status::timeout;
-        return;
+        if (me.how == meeting_end::retry) continue;
+        if (me.how == meeting_end::closed) result.status = chan_status::closed;
+        result.how = me.how;
+        if (me.how == meeting_end::promised) result.promise = me.promise;
+        return result;
     }
 }
 
-// The first try, without a wait; skipped when it would fail.
-template <class Step>
-void try_at_once(channel_core& c, bool may, std::int64_t deadline, Step&& step,
-                 chan_step& result) noexcept {
-    if (!may && deadline != chan_tries) return;
-    {
-        const std::lock_guard hold(c.lock);
-        step(result);
+[[gnu::noinline]] chan_status send_waiting(channel_core& c, void* cell, std::int64_t deadline) {
+    return wait_for_meeting(c, c.senders, wait_kind::chan_send, cell, nullptr, deadline,
+                            [&] { return send_locked(c, cell); })
+        .status;
+}
+
+[[gnu::always_inline]] inline waited receive_waiting(channel_core& c, void* cell,
+                                                     std::int64_t deadline) {
+    return wait_for_meeting(c, c.receivers, wait_kind::chan_recv, cell, nullptr, deadline,
+                            [&] { return receive_locked(c, cell); });
+}
+
+[[gnu::noinline]] chan_status receive_value_waiting(channel_core& c, void* cell,
+                                                    std::int64_t deadline) {
+    return receive_waiting(c, cell, deadline).status;
+}
+
+[[gnu::noinline]] received receive_box_waiting(channel_core& c, void* cell, std::int64_t deadline) {
+    const waited result = receive_waiting(c, cell, deadline);
+    if (result.did.what != chan_step::blocked) return received_by(result.did);
+    received got;
+    got.status = result.status;
+    return got;
+}
+
+}  // namespace
+
+// An operation tries at once where it looks as if it would succeed, and waits otherwise. Two functions, so that neither
+// has the other's frame.
+
+namespace {
+
+[[gnu::noinline]] chan_status send_at_once(channel_core& c, void* cell, std::int64_t deadline) {
+    const chan_step step = locked(c, [&] { return send_locked(c, cell); });
+    if (step.what != chan_step::blocked) {
+        step.wake();
+        return status_of(step);
     }
-    result.wake.wake_all();
+    return deadline == chan_tries ? chan_status::empty : send_waiting(c, cell, deadline);
+}
+
+[[gnu::noinline]] chan_status receive_value_at_once(channel_core& c, void* cell,
+                                                    std::int64_t deadline) {
+    const chan_step step = locked(c, [&] { return receive_locked(c, cell); });
+    if (step.what != chan_step::blocked) {
+        step.wake();
+        return status_of(step);
+    }
+    return deadline == chan_tries ? chan_status::empty : receive_value_waiting(c, cell, deadline);
+}
+
+[[gnu::noinline]] received receive_box_at_once(channel_core& c, void* cell, std::int64_t deadline) {
+    const chan_step step = locked(c, [&] { return receive_locked(c, cell); });
+    if (step.what != chan_step::blocked) {
+        step.wake();
+        return received_by(step);
+    }
+    return deadline == chan_tries ? received() : receive_box_waiting(c, cell, deadline);
 }
 
 }  // namespace
 
 chan_status send_cell(channel_core& c, void* cell, std::int64_t deadline) {
     cancellable_operation_point();
-    const auto step = [&](chan_step& to) { send_locked(c, cell, to); };
-    chan_step first;
-    try_at_once(c, may_send(c), deadline, step, first);
-    if (first.what == chan_step::done) return chan_status::ok;
-    if (first.what == chan_step::closed) return chan_status::closed;
-    if (deadline == chan_tries) return chan_status::empty;
-    waited result;
-    wait_for_meeting(c, wait_kind::chan_send, cell, nullptr, deadline, step, result);
-    return result.step.what == chan_step::closed ? chan_status::closed : result.status;
+    if (may_send(c) || deadline == chan_tries) return send_at_once(c, cell, deadline);
+    return send_waiting(c, cell, deadline);
 }
 
-received receive_cell(channel_core& c, void* cell, std::int64_t deadline) {
+chan_status receive_value_cell(channel_core& c, void* cell, std::int64_t deadline) {
     cancellable_operation_point();
-    const auto step = [&](chan_step& to) { receive_locked(c, cell, to); };
-    chan_step first;
-    try_at_once(c, may_receive(c), deadline, step, first);
-    if (first.what != chan_step::blocked) return received_by(first);
-    if (deadline == chan_tries) return {};
-    waited result;
-    wait_for_meeting(c, wait_kind::chan_recv, cell, nullptr, deadline, step, result);
-    if (result.step.what != chan_step::blocked) return received_by(result.step);
-    received got;
-    got.status = result.status;
-    return got;
+    if (may_receive(c) || deadline == chan_tries) return receive_value_at_once(c, cell, deadline);
+    return receive_value_waiting(c, cell, deadline);
+}
+
+received receive_box_cell(channel_core& c, void* cell, std::int64_t deadline) {
+    cancellable_operation_point();
+    if (may_receive(c) || deadline == chan_tries) return receive_box_at_once(c, cell, deadline);
+    return receive_box_waiting(c, cell, deadline);
 }
 
 void sender_served(waiter& sender) noexcept {
@@ -156,33 +187,32 @@ void return_cell(channel_core& c, void* cell) noexcept {
 send_grant ask_to_send(channel_core& c, void* source, std::int64_t deadline) {
     cancellable_operation_point();
     send_grant grant;
-    const auto step = [&](chan_step& to) { promise_locked(c, grant.permit, to); };
-    const auto settle = [&](chan_step::result what) {
-        grant.status = what == chan_step::closed ? chan_status::closed : chan_status::ok;
-        return grant;
-    };
-    chan_step first;
-    try_at_once(c, may_send(c), deadline, step, first);
-    if (first.what != chan_step::blocked) return settle(first.what);
-    if (deadline == chan_tries) return grant;
-    waited result;
-    wait_for_meeting(c, wait_kind::chan_send, nullptr, source, deadline, step, result);
-    if (result.step.what != chan_step::blocked) return settle(result.step.what);
+    const auto step = [&] { return promise_locked(c, grant.permit); };
+    if (may_send(c) || deadline == chan_tries) {
+        const chan_step first = locked(c, step);
+        if (first.what != chan_step::blocked) {
+            grant.status = status_of(first);
+            return grant;
+        }
+        if (deadline == chan_tries) return grant;
+    }
+    const waited result =
+        wait_for_meeting(c, c.senders, wait_kind::chan_send, nullptr, source, deadline, step);
     grant.status = result.status;
     grant.taken = result.how == meeting_end::done;
-    grant.permit = {nullptr, result.promise};
+    if (result.how == meeting_end::promised) grant.permit = {nullptr, result.promise};
     return grant;
 }
 
 namespace {
 
 void settle(channel_core& c, std::uintptr_t promise, std::uintptr_t box) noexcept {
-    chan_step step;
+    meeting_chain woken;
     {
         const std::lock_guard hold(c.lock);
-        settle_locked(c, promise, box, step);
+        settle_locked(c, promise, box, woken);
     }
-    step.wake.wake_all();
+    woken.wake_all();
 }
 
 }  // namespace
@@ -207,14 +237,14 @@ void give_up_permit(channel_core& c, send_permit permit) noexcept {
 
 bool close_channel(channel_core& c) {
     operation_point();
-    chan_step step;
+    meeting_chain woken;
     {
         const std::lock_guard hold(c.lock);
         if (c.closed.load(std::memory_order_relaxed)) return false;
         c.closed.store(true, std::memory_order_relaxed);
-        end_all_locked(c, step);
+        end_all_locked(c, woken);
     }
-    step.wake.wake_all();
+    woken.wake_all();
     return true;
 }
 

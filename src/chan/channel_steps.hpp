@@ -10,7 +10,20 @@
 
 namespace weft::detail {
 
-/// Those whom a step has claimed, to be told behind the lock how their waits have ended.
+/// What a step under the lock has led to. A step meets one at most.
+struct chan_step {
+    enum result : std::uint8_t { blocked, done, closed } what = blocked;
+    chan_waiter* met = nullptr;          // Claimed, and served: to be told so behind the lock.
+    chan_waiter* sender = nullptr;       // Of a receiver: from whose source to take the value,
+    chan_waiter* next_sender = nullptr;  // and for whom to move the value to its promised place.
+
+    /// Wakes who was met; behind the lock.
+    void wake(void (*by)(ticket) noexcept = &wake_claimed) const noexcept {
+        if (met != nullptr) end_meeting(*met, meeting_end::done, by);
+    }
+};
+
+/// Several that were claimed under the lock, to be told behind it how their waits have ended.
 class meeting_chain {
 public:
     void add(chan_waiter& w, meeting_end how) noexcept {
@@ -19,10 +32,10 @@ public:
         *end_ = &w;
         end_ = &w.next_woken;
     }
-    void wake_all(void (*wake)(ticket) noexcept = &wake_claimed) noexcept {
+    void wake_all() noexcept {
         for (chan_waiter* w = first_; w != nullptr;) {
             chan_waiter* const next = w->next_woken;
-            end_meeting(*w, w->how, wake);
+            end_meeting(*w, w->how);
             w = next;
         }
     }
@@ -34,15 +47,6 @@ public:
 private:
     chan_waiter* first_ = nullptr;
     chan_waiter** end_ = &first_;
-};
-
-/// What a step under the lock has led to. Written in place: a copy of fields that were just written one by one waits
-/// until they have left the store buffer.
-struct chan_step {
-    enum result : std::uint8_t { blocked, done, closed } what = blocked;
-    chan_waiter* sender = nullptr;       // Of a receiver: from whose source to take the value,
-    chan_waiter* next_sender = nullptr;  // and for whom to move the value to its promised place.
-    meeting_chain wake;
 };
 
 inline void copy_cell(void* to, const void* from, std::size_t size) noexcept {
@@ -112,16 +116,16 @@ inline void settle_place(channel_core& c, std::uintptr_t promise, std::uintptr_t
 }
 
 /// Gives the free places of the buffer to those who have waited longest for one.
-inline void refill(channel_core& c, chan_step& step) noexcept {
+inline void refill(channel_core& c, meeting_chain& woken) noexcept {
     while (!c.senders.empty() && has_room(c)) {
         chan_waiter* const sender = claim_first(c.senders);
         if (sender == nullptr) return;
         if (sender->source != nullptr) {
             sender->promise = promise_place(c);
-            step.wake.add(*sender, meeting_end::promised);
+            woken.add(*sender, meeting_end::promised);
         } else {
             push_cell(c, sender->cell);
-            step.wake.add(*sender, meeting_end::done);
+            woken.add(*sender, meeting_end::done);
         }
     }
 }
@@ -137,7 +141,7 @@ inline void refill_one(channel_core& c, chan_step& step) noexcept {
         step.next_sender = sender;
     } else {
         push_cell(c, sender->cell);
-        step.wake.add(*sender, meeting_end::done);
+        step.met = sender;
     }
 }
 
@@ -150,38 +154,43 @@ inline bool pop_cell(channel_core& c, void* cell) noexcept {
 }
 
 /// Sends the cell to whoever waits for one, or into the buffer.
-inline void send_locked(channel_core& c, const void* cell, chan_step& step) noexcept {
+[[gnu::always_inline, nodiscard]] inline chan_step send_locked(channel_core& c,
+                                                               const void* cell) noexcept {
+    chan_step step;
     if (c.closed.load(std::memory_order_relaxed)) {
         step.what = chan_step::closed;
-        return;
+        return step;
     }
     // With a buffer that is not empty receivers wait for what was promised, and in order.
     if (!c.receivers.empty() && c.count.load(std::memory_order_relaxed) == 0) {
         if (chan_waiter* const receiver = claim_first(c.receivers)) {
             copy_cell(receiver->cell, cell, c.cell_size);
             step.what = chan_step::done;
-            step.wake.add(*receiver, meeting_end::done);
-            return;
+            step.met = receiver;
+            return step;
         }
     }
-    if (!has_room(c)) return;
+    if (!has_room(c)) return step;
     push_cell(c, cell);
     step.what = chan_step::done;
+    return step;
 }
 
 /// Receives what is next into the cell, or names the sender to take it from.
-inline void receive_locked(channel_core& c, void* cell, chan_step& step) noexcept {
+[[gnu::always_inline, nodiscard]] inline chan_step receive_locked(channel_core& c,
+                                                                  void* cell) noexcept {
+    chan_step step;
     if (returned_cell* const box = c.returned.load(std::memory_order_relaxed)) [[unlikely]] {
         c.returned.store(box->next, std::memory_order_relaxed);
         std::memcpy(cell, &box, sizeof(box));
         step.what = chan_step::done;
-        return;
+        return step;
     }
     if (c.count.load(std::memory_order_relaxed) != 0) {
-        if (!pop_cell(c, cell)) return;
+        if (!pop_cell(c, cell)) return step;
         step.what = chan_step::done;
         refill_one(c, step);
-        return;
+        return step;
     }
     if (!c.senders.empty()) {
         if (chan_waiter* const sender = claim_first(c.senders)) {
@@ -190,56 +199,58 @@ inline void receive_locked(channel_core& c, void* cell, chan_step& step) noexcep
                 step.sender = sender;
             } else {
                 copy_cell(cell, sender->cell, c.cell_size);
-                step.wake.add(*sender, meeting_end::done);
+                step.met = sender;
             }
-            return;
+            return step;
         }
     }
     if (c.closed.load(std::memory_order_relaxed)) step.what = chan_step::closed;
+    return step;
 }
 
 /// For a sender without a cell: `done` gives it a permit.
-inline void promise_locked(channel_core& c, send_permit& permit, chan_step& step) noexcept {
+[[nodiscard]] inline chan_step promise_locked(channel_core& c, send_permit& permit) noexcept {
+    chan_step step;
     if (c.closed.load(std::memory_order_relaxed)) {
         step.what = chan_step::closed;
-        return;
+        return step;
     }
     if (c.count.load(std::memory_order_relaxed) == 0) {
         permit.receiver = claim_first(c.receivers);
         if (permit.receiver != nullptr) {
             step.what = chan_step::done;
-            return;
+            return step;
         }
     }
-    if (!has_room(c)) return;
+    if (!has_room(c)) return step;
     permit.promise = promise_place(c);
     step.what = chan_step::done;
+    return step;
 }
 
 /// Everybody who waits on a closed channel; receivers only once nothing more will come.
-inline void end_all_locked(channel_core& c, chan_step& step) noexcept {
-    while (chan_waiter* const one = claim_first(c.senders))
-        step.wake.add(*one, meeting_end::closed);
+inline void end_all_locked(channel_core& c, meeting_chain& woken) noexcept {
+    while (chan_waiter* const one = claim_first(c.senders)) woken.add(*one, meeting_end::closed);
     if (c.count.load(std::memory_order_relaxed) != 0) return;
     while (chan_waiter* const one = claim_first(c.receivers)) {
-        step.wake.add(*one, meeting_end::closed);
+        woken.add(*one, meeting_end::closed);
     }
 }
 
 /// A promise is kept or, without a box, given up: those who waited for it go on.
 inline void settle_locked(channel_core& c, std::uintptr_t promise, std::uintptr_t box,
-                          chan_step& step) noexcept {
+                          meeting_chain& woken) noexcept {
     settle_place(c, promise, box);
     while (c.count.load(std::memory_order_relaxed) != 0 && !head_is_promised(c)) {
         chan_waiter* const receiver = claim_first(c.receivers);
         if (receiver == nullptr) break;
         pop_cell(c, receiver->cell);
-        step.wake.add(*receiver, meeting_end::done);
+        woken.add(*receiver, meeting_end::done);
     }
     if (c.closed.load(std::memory_order_relaxed)) {
-        end_all_locked(c, step);
+        end_all_locked(c, woken);
     } else {
-        refill(c, step);
+        refill(c, woken);
     }
 }
 

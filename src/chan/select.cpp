@@ -65,14 +65,10 @@ bool may_go_on(const select_case& one) noexcept {
     return one.sends ? may_send(*one.channel) : may_receive(*one.channel);
 }
 
-void step_of(select_case& one, send_permit& permit, chan_step& step) noexcept {
-    if (!one.sends) {
-        receive_locked(*one.channel, one.cell, step);
-    } else if (one.cell == nullptr) {
-        promise_locked(*one.channel, permit, step);
-    } else {
-        send_locked(*one.channel, one.cell, step);
-    }
+chan_step step_of(select_case& one, send_permit& permit) noexcept {
+    if (!one.sends) return receive_locked(*one.channel, one.cell);
+    if (one.cell == nullptr) return promise_locked(*one.channel, permit);
+    return send_locked(*one.channel, one.cell);
 }
 
 // Which cases seem ready: their numbers, in `ready`; returns how many.
@@ -111,10 +107,9 @@ selected try_one_by_one(cases_span cases) noexcept {
         select_case& one = cases[i];
         send_permit permit;
         one.channel->lock.lock();
-        chan_step step;
-        step_of(one, permit, step);
+        const chan_step step = step_of(one, permit);
         one.channel->lock.unlock();
-        step.wake.wake_all();
+        step.wake();
         if (step.what != chan_step::blocked) return went_on(i, one, step, permit);
     }
     return none_went_on();
@@ -162,7 +157,7 @@ selected try_locked(cases_span cases, chan_step& step) noexcept {
     for (std::uint32_t n = list_ready(cases); n != 0;) {
         const std::uint32_t i = pick_ready(cases, n);
         send_permit permit;
-        step_of(cases[i], permit, step);
+        step = step_of(cases[i], permit);
         if (step.what != chan_step::blocked) return went_on(i, cases[i], step, permit);
     }
     return none_went_on();
@@ -172,10 +167,8 @@ void enqueue_all(cases_span cases, const ticket& who, meeting& here) noexcept {
     for (std::uint32_t i = 0; i != cases.size(); ++i) {
         select_case& one = cases[i];
         if (one.channel == nullptr) continue;
-        auto* const me = ::new (static_cast<void*>(one.waiter_room.data())) chan_waiter;
-        me->who = who;
-        me->cell = one.cell;
-        me->source = one.source;
+        auto* const me = ::new (static_cast<void*>(one.waiter_room.data()))
+            chan_waiter(who, one.cell, one.source);
         me->shared = &here;
         me->index = i;
         (one.sends ? one.channel->senders : one.channel->receivers).push(*me);
@@ -206,7 +199,7 @@ selected met(const chan_waiter& winner, const select_case& one) noexcept {
 // Steps 2 to 4. False: the meeting came to nothing, start again.
 bool wait_for_one(cases_span cases, std::int64_t deadline, selected& result) {
     meeting here;
-    waiting wait(cancellation::honoured, wait_kind::select,
+    waiting wait(cancellation::checked, wait_kind::select,
                  cases.empty() ? nullptr : cases.front().channel);
     chan_step step;
     {
@@ -219,7 +212,7 @@ bool wait_for_one(cases_span cases, std::int64_t deadline, selected& result) {
         std::atomic_thread_fence(std::memory_order_seq_cst);
     }
     if (result.index != no_case) {
-        step.wake.wake_all();
+        step.wake();
         wait.abandon();
         return true;
     }
@@ -230,9 +223,7 @@ bool wait_for_one(cases_span cases, std::int64_t deadline, selected& result) {
         dequeue_all(cases, nullptr);
         throw;
     }
-    const chan_waiter* const winner = why == wake_reason::signalled
-                                          ? here.winner.load(std::memory_order_acquire)  // meeting
-                                          : nullptr;
+    const chan_waiter* const winner = why == wake_reason::signalled ? here.winner : nullptr;
     dequeue_all(cases, winner);
     if (winner != nullptr) {
         if (winner->how == meeting_end::retry) return false;
@@ -252,7 +243,7 @@ selected try_all(cases_span cases) noexcept {
         const all_locked hold(cases);
         result = try_locked(cases, step);
     }
-    step.wake.wake_all();
+    step.wake();
     return result;
 }
 

@@ -119,9 +119,6 @@ coroutine* prepare_call(const timer_node& n) noexcept {
     }
 }
 
-// As a timer wakes a sleeper: who waited for it goes ahead of the others.
-void wake_by_timer(chan_step& step) noexcept { step.wake.wake_all(&wake_claimed_by_timer); }
-
 }  // namespace
 
 void fire_node(timer_target& target, std::uint64_t word) noexcept {
@@ -148,11 +145,12 @@ void fire_node(timer_target& target, std::uint64_t word) noexcept {
             const std::lock_guard hold_channel(n.channel->lock);
             if (n.channel->count.load(std::memory_order_relaxed) == 0) {
                 const clock::time_point time{std::chrono::nanoseconds(now)};
-                send_locked(*n.channel, &time, step);
+                step = send_locked(*n.channel, &time);
             }
         }
     }
-    wake_by_timer(step);
+    // As a timer wakes a sleeper: who waited for it goes ahead of the others.
+    step.wake(&wake_claimed_by_timer);
     if (call != nullptr) commit_spawn(*call);
 }
 

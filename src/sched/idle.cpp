@@ -314,7 +314,7 @@ void release_processor(machine& m) noexcept {
 void offer_processor(processor& p) noexcept {
     if (sched.detects_deadlock) drop_forgotten_timers();
     // Nobody watches the `next` of an idle processor.
-    if (coroutine* const c = p.next.take()) push_ring(p, *c);
+    if (coroutine* const c = p.next.take(p.owner_bias)) push_ring(p, *c);
     if (has_work(p)) p.handoffs.add();
     bool kept = false;
     bool last = false;  // Nobody else would look whether this is a deadlock.

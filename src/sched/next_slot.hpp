@@ -15,23 +15,22 @@ struct coroutine;
 
 class next_slot {
 public:
-    explicit next_slot(bias& owner_bias) noexcept : bias_(owner_bias) {}
-
-    /// Owner only. Puts `c` here and returns who was here, or null.
-    [[nodiscard]] coroutine* put(coroutine* c) noexcept {
-        if (bias_.enter()) {
+    /// Owner only. Puts `c` here and returns who was here, or null. `owner_bias` is the same each time; it is no
+    /// member, for to follow a reference would hold up every hand-over.
+    [[nodiscard]] coroutine* put(coroutine* c, bias& owner_bias) noexcept {
+        if (owner_bias.enter()) {
             coroutine* const kicked = slot_.load(std::memory_order_relaxed);
             slot_.store(c, std::memory_order_release);
-            bias_.leave();
+            owner_bias.leave();
             return kicked;
         }
         return slot_.exchange(c, std::memory_order_acq_rel);
     }
 
     /// Owner only. Null when empty.
-    [[nodiscard]] coroutine* take() noexcept {
+    [[nodiscard]] coroutine* take(bias& owner_bias) noexcept {
         if (slot_.load(std::memory_order_relaxed) == nullptr) return nullptr;
-        return put(nullptr);
+        return put(nullptr, owner_bias);
     }
 
     /// Any thread, once the bias is revoked: takes `c` if it is still here.
@@ -43,7 +42,6 @@ public:
 
 private:
     std::atomic<coroutine*> slot_{nullptr};
-    bias& bias_;
 };
 
 }  // namespace weft::detail

@@ -29,13 +29,20 @@ namespace {
     return true;
 }
 
-}  // namespace
-
-void ready(coroutine& c) noexcept {
-    if (take_parked(c)) enqueue(c);
+[[gnu::noinline]] void kick(processor& p, coroutine& kicked) noexcept {
+    push_ring(p, kicked);
+    wake_for(p, true);
 }
 
-namespace {
+// It runs next; whoever was to, queues.
+[[gnu::always_inline]] inline void put_next(processor& p, coroutine& c) noexcept {
+    coroutine* const kicked = p.next.put(&c, p.owner_bias);
+    if (kicked != nullptr) [[unlikely]] {
+        kick(p, *kicked);
+    } else if (!sched.has_one_processor()) {
+        wake_for(p, false);
+    }
+}
 
 // To the inbox of the processor that it would like, if that is another than `here`. False: anywhere will do, also because
 // so many wait there already that a hint would only make it wait.
@@ -63,14 +70,17 @@ void ready_woken(coroutine& c) noexcept {
     if (!p.cuts_in || !p.woken.push(c)) push_ring(p, c);
 }
 
-void enqueue(coroutine& c) noexcept {
-    if (simulation* const sim = sched.sim.load(std::memory_order_relaxed)) [[unlikely]] {
+namespace {
+
+// Where enqueue_here() does not do.
+[[gnu::noinline]] void enqueue_elsewhere(coroutine& c) noexcept {
+    if (simulation* const sim = sched.sim.load(std::memory_order_relaxed)) {
         sim->push(c);
         return;
     }
     machine* const m = this_machine();
     processor* const p = m == nullptr ? nullptr : m->p.get();
-    if (p == nullptr) [[unlikely]] {
+    if (p == nullptr) {
         const foreign_visit visit;
         if ((c.traits & trait_affinity) != 0 && send_to_hinted(c, nullptr)) return;
         sched.global.push(c);
@@ -78,12 +88,28 @@ void enqueue(coroutine& c) noexcept {
         wake_one();
         return;
     }
-    if ((c.traits & trait_affinity) != 0 && send_to_hinted(c, p)) [[unlikely]]
-        return;
-    coroutine* const kicked = p->next.put(&c);
-    if (kicked != nullptr) push_ring(*p, *kicked);
-    wake_for(*p, kicked != nullptr);
+    if (!send_to_hinted(c, p)) put_next(*p, c);
 }
+
+// A good part of every hand-over: the rest is out of line, so that this has hardly a frame.
+[[gnu::always_inline]] inline void enqueue_here(coroutine& c) noexcept {
+    machine* const m = this_machine();
+    processor* const p = m == nullptr ? nullptr : m->p.get();
+    if (p == nullptr || sched.sim.load(std::memory_order_relaxed) != nullptr ||
+        (c.traits & trait_affinity) != 0) [[unlikely]] {
+        enqueue_elsewhere(c);
+        return;
+    }
+    put_next(*p, c);
+}
+
+}  // namespace
+
+void ready(coroutine& c) noexcept {
+    if (take_parked(c)) enqueue_here(c);
+}
+
+void enqueue(coroutine& c) noexcept { enqueue_here(c); }
 
 void requeue_elsewhere(coroutine& c) noexcept {
     if (simulation* const sim = sched.sim.load(std::memory_order_relaxed)) {

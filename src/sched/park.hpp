@@ -16,8 +16,10 @@
 #pragma once
 
 #include "base/assert.hpp"
+#include "base/tsan.hpp"
 #include "sched/coroutine.hpp"
 #include "sched/preempt.hpp"
+#include "sched/thread_sleeper.hpp"
 
 namespace weft::detail {
 
@@ -46,7 +48,17 @@ void park_current() noexcept;
 /// Makes a parked (or parking) coroutine runnable. Any thread. Exactly once a park.
 void ready(coroutine& c) noexcept;
 
-/// The same by a timer, on the scheduler stack: while others wait for the processor it goes before them.
+// In line, for to pass a ticket on would be a good part of it.
+inline void wake_claimed(ticket t) noexcept {
+    if (sleeper::is_thread(t)) [[unlikely]] {
+        thread_sleeper::hand_over(t);
+        return;
+    }
+    hand_over(t.who);  // For the sanitizer: a processor may hand it to itself.
+    ready(*static_cast<coroutine*>(t.who));
+}
+
+/// ready() by a timer, on the scheduler stack: while others wait for the processor it goes before them.
 void ready_woken(coroutine& c) noexcept;
 
 /// Puts a coroutine that is parked, and nobody else's, on a run queue. Any thread.

@@ -34,27 +34,27 @@ inline void push_ring(processor& p, coroutine& c) noexcept {
 }
 
 /// `next`, then the ring; with a limit to how often `next` comes first. Owner only.
-[[nodiscard]] inline coroutine* take_own(processor& p) noexcept {
+[[nodiscard, gnu::always_inline]] inline coroutine* take_own(processor& p) noexcept {
     if (p.next_streak < next_streak_max) {
-        if (coroutine* const c = p.next.take()) {
+        if (coroutine* const c = p.next.take(p.owner_bias)) {
             p.next_streak = p.next_streak + 1;
             return c;
         }
     }
     p.next_streak = 0;
     if (coroutine* const c = p.ring.pop()) return c;
-    return p.next.take();
+    return p.next.take(p.owner_bias);
 }
 
 /// Whether something waits that only the scheduler stack can see to.
-[[nodiscard]] inline bool needs_scheduler(machine& m, processor& p) noexcept {
+[[nodiscard, gnu::always_inline]] inline bool needs_scheduler(machine& m, processor& p) noexcept {
     return p.tick.read() + 1 >= p.look_at || !p.incoming.empty() || m.locked.get() != nullptr ||
            m.block->preempt.load(std::memory_order_relaxed) != 0;
 }
 
 /// The next coroutine out of the processor's own queues, or null when a look further is due. It still
 /// has to be entered.
-[[nodiscard]] inline coroutine* pick_local(machine& m, processor& p) noexcept {
+[[nodiscard, gnu::always_inline]] inline coroutine* pick_local(machine& m, processor& p) noexcept {
     if (needs_scheduler(m, p)) [[unlikely]]
         return nullptr;
     coroutine* const c = take_own(p);

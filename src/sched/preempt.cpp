@@ -63,7 +63,7 @@ void requeue_marked(machine& m, processor& p, coroutine& c) noexcept {
         m.sticky_count.fetch_add(1, std::memory_order_relaxed);
         return;
     }
-    coroutine* const kicked = p.next.put(&c);
+    coroutine* const kicked = p.next.put(&c, p.owner_bias);
     if (kicked == nullptr) return;
     push_ring(p, *kicked);
     wake_for(p, true);

@@ -35,8 +35,7 @@ struct blocking_site;
 
 struct alignas(cache_line) processor {
     processor(unsigned number, bool shared, std::uint64_t seed) noexcept
-        : index(number), owner_bias(shared), next(owner_bias), ring(owner_bias), woken(owner_bias),
-          random(seed) {}
+        : index(number), owner_bias(shared), ring(owner_bias), woken(owner_bias), random(seed) {}
     processor(const processor&) = delete;
     processor& operator=(const processor&) = delete;
 

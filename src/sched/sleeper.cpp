@@ -69,13 +69,4 @@ void wake_claimed_by_timer(ticket t) noexcept {
     }
 }
 
-void wake_claimed(ticket t) noexcept {
-    if (sleeper::is_thread(t)) {
-        thread_sleeper::hand_over(t);
-    } else {
-        hand_over(t.who);  // For the sanitizer: a processor may hand it to itself.
-        ready(*static_cast<coroutine*>(t.who));
-    }
-}
-
 }  // namespace weft::detail

@@ -87,10 +87,10 @@ public:
     ticket begin_wait(bool cancellable, bool may_throw, wait_kind kind) noexcept {
         const std::uint64_t last = word_.load(std::memory_order_relaxed);
         const auto state = cancellable ? wake_reason::cancellable : wake_reason::waiting;
-        const std::uint64_t word =
-            (((last >> epoch_shift) + 1) << epoch_shift) | (last & thread_bit) |
-            (static_cast<std::uint64_t>(kind) << kind_shift) | (may_throw ? may_throw_bit : 0) |
-            static_cast<std::uint64_t>(state);
+        const std::uint64_t word = ((last | below_epoch) + 1) | (last & thread_bit) |
+                                   (static_cast<std::uint64_t>(kind) << kind_shift) |
+                                   (may_throw ? may_throw_bit : 0) |
+                                   static_cast<std::uint64_t>(state);
         word_.store(word, std::memory_order_release);
         return {this, word};
     }
@@ -165,6 +165,8 @@ protected:
     static constexpr std::uint64_t thread_bit = 1 << 8;
     static constexpr std::uint64_t may_throw_bit = 1 << 9;
     static constexpr unsigned epoch_shift = 10;
+    static constexpr std::uint64_t below_epoch =
+        (1 << epoch_shift) - 1;  // Of what is not the epoch.
 
     static wake_reason state_of(std::uint64_t word) noexcept {
         return static_cast<wake_reason>(word & reason_mask);
@@ -177,7 +179,7 @@ protected:
 /// once the wait has ended the waiter that held the ticket may be gone.
 bool fire(ticket t, wake_reason why) noexcept;
 
-/// Wakes who was claimed to hand something over; once. By value, likewise.
+/// Wakes who was claimed to hand something over; once. By value, likewise. In park.hpp.
 void wake_claimed(ticket t) noexcept;
 /// The same by a timer, on the scheduler stack.
 void wake_claimed_by_timer(ticket t) noexcept;

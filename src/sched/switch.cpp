@@ -79,20 +79,23 @@ void attach_stack(machine& m, coroutine& c) noexcept {
     return enter_parked(c);
 }
 
-void save_exceptions(machine& m, coroutine& c) noexcept {
-    c.caught_exceptions = m.exceptions->caught;
-    c.uncaught_exceptions = m.exceptions->uncaught;
+[[gnu::always_inline]] inline void save_exceptions(machine& m, coroutine& c) noexcept {
+    const exception_globals& here = *m.exceptions.get();
+    c.caught_exceptions = here.caught;
+    c.uncaught_exceptions = here.uncaught;
     c.error_number = *m.error_number;
 }
 
 // Everything of `c` that the thread must hold while it runs.
 [[gnu::always_inline]] inline void become(machine& m, coroutine& c) noexcept {
-    m.exceptions->caught = c.caught_exceptions;
-    m.exceptions->uncaught = c.uncaught_exceptions;
+    exception_globals& here = *m.exceptions.get();
+    here.caught = c.caught_exceptions;
+    here.uncaught = c.uncaught_exceptions;
     *m.error_number = c.error_number;
     m.current = &c;
-    m.block->current.store(&c, std::memory_order_relaxed);
-    m.block->attention.store(&c.attention, std::memory_order_relaxed);
+    thread_block& block = *m.block.get();
+    block.current.store(&c, std::memory_order_relaxed);
+    block.attention.store(&c.attention, std::memory_order_relaxed);
 }
 
 void become_scheduler(machine& m) noexcept {

@@ -11,29 +11,30 @@
 
 namespace weft::detail {
 
-void waiting::begin_on_thread(wait_kind kind) noexcept {
-    ticket_ = this_thread_sleeper().begin_wait(false, false, kind);
+ticket waiting::begin_on_thread(wait_kind kind) noexcept {
+    return this_thread_sleeper().begin_wait(false, false, kind);
 }
 
-void waiting::abandon() noexcept {
-    if (!sleeper::claim(ticket_, wake_reason::none)) {
+void waiting::abandon(coroutine* self, detail::ticket t) noexcept {
+    if (!sleeper::claim(t, wake_reason::none)) {
         // A cancellation got it first, and is about to ready us: let it.
-        if (self_ != nullptr) park(*self_);
+        if (self != nullptr) park(*self);
         return;
     }
-    if (self_ != nullptr) cancel_park(*self_);
+    if (self != nullptr) cancel_park(*self);
 }
 
-wake_reason waiting::finish_slow(std::int64_t deadline) {
-    if (self_ == nullptr) return this_thread_sleeper().sleep(ticket_, deadline);
-    coroutine& self = *self_;
+wake_reason waiting::finish_slow(coroutine* waiter, bool cancellable, detail::ticket t,
+                                 std::int64_t deadline) {
+    if (waiter == nullptr) return this_thread_sleeper().sleep(t, deadline);
+    coroutine& self = *waiter;
     processor* timed = nullptr;
     if (deadline != never) {
         timed = this_machine()->p;
         try {
-            sched.hooks.timers->add(*timed, deadline, timer_event::wake(ticket_));
+            sched.hooks.timers->add(*timed, deadline, timer_event::wake(t));
         } catch (...) {
-            if (sleeper::claim(ticket_, wake_reason::none)) {
+            if (sleeper::claim(t, wake_reason::none)) {
                 cancel_park(self);
                 throw;
             }
@@ -42,7 +43,7 @@ wake_reason waiting::finish_slow(std::int64_t deadline) {
     }
     // Behind the lock of the timers: a sleep has no other.
     wake_reason why = wake_reason::cancelled;
-    if (!cancelled_meanwhile()) {
+    if (!cancelled_meanwhile(&self, cancellable, t)) {
         park(self);
         take_over(static_cast<sleeper*>(&self));  // From wake_claimed().
         why = self.reason();

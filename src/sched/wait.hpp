@@ -22,7 +22,11 @@
 
 namespace weft::detail {
 
-enum class cancellation : bool { ignored, honoured };
+enum class cancellation : std::uint8_t {
+    ignored,
+    honoured,
+    checked,  // Honoured, and the caller comes straight from a cancellation point.
+};
 
 /// What `c` waits for, if that has an address: for reports. `c` is parked and claimed by the caller.
 [[nodiscard]] const void* waits_on(const coroutine& c) noexcept;
@@ -39,13 +43,15 @@ public:
     [[gnu::always_inline]] waiting(cancellation how, wait_kind kind, const void* object = nullptr)
         : self_(this_coroutine()) {
         if (self_ == nullptr) [[unlikely]] {
-            begin_on_thread(kind);
+            const detail::ticket begun = begin_on_thread(kind);
+            who_ = begun.who;
+            word_ = begun.word;
             return;
         }
-        simulation_point();
+        if (how != cancellation::checked) simulation_point();
         bool may_throw = false;
-        if (how == cancellation::honoured) {
-            cancellation_point(*self_);
+        if (how != cancellation::ignored) {
+            if (how == cancellation::honoured) cancellation_point(*self_);
             may_throw = this_machine()->exceptions->uncaught == 0;
             cancellable_ = may_throw && self_->no_cancel == 0;
         }
@@ -54,20 +60,21 @@ public:
             const unrecorded unseen;  // Whoever last took us off a queue read the link.
             self_->link = static_cast<coroutine*>(const_cast<void*>(object));  // See waits_on().
         }
-        ticket_ = self_->begin_wait(cancellable_, may_throw, kind);
+        who_ = self_;
+        word_ = self_->begin_wait(cancellable_, may_throw, kind).word;
     }
     waiting(const waiting&) = delete;
     waiting& operator=(const waiting&) = delete;
 
-    [[nodiscard]] const detail::ticket& ticket() const noexcept { return ticket_; }
+    [[nodiscard]] detail::ticket ticket() const noexcept { return {who_, word_}; }
 
     /// Sleeps until somebody has fired the ticket, or until `deadline`. `deadlock` comes only to main, in a
     /// wait that was begun with `honoured` (inside no_cancel too). Throws std::bad_alloc, as if it
     /// had been abandoned, if there is no memory for the timer.
     wake_reason finish(std::int64_t deadline = never) {
         if (self_ == nullptr || deadline != never) [[unlikely]]
-            return finish_slow(deadline);
-        if (cancelled_meanwhile()) [[unlikely]]
+            return finish_slow(self_, cancellable_, ticket(), deadline);
+        if (cancelled_meanwhile(self_, cancellable_, ticket())) [[unlikely]]
             return wake_reason::cancelled;
         park(*self_);
         take_over(static_cast<sleeper*>(self_));  // From wake_claimed().
@@ -75,28 +82,33 @@ public:
     }
 
     /// Ends the wait without sleeping. Whoever has seen the ticket finds it stale.
-    void abandon() noexcept;
+    void abandon() noexcept { abandon(self_, ticket()); }
 
 private:
-    void begin_on_thread(wait_kind kind) noexcept;
-    wake_reason finish_slow(std::int64_t deadline);
+    // The slow halves get what they need by value: with the address of a wait outside, all of it would lie in memory.
+    static detail::ticket begin_on_thread(wait_kind kind) noexcept;
+    static wake_reason finish_slow(coroutine* self, bool cancellable, detail::ticket t,
+                                   std::int64_t deadline);
+    static void abandon(coroutine* self, detail::ticket t) noexcept;
 
     // Edge *cancel*, the sleeper's third step. If the request came before our word was there, we end the wait
     // ourselves; failing that, somebody has ended it already and is about to ready us.
-    bool cancelled_meanwhile() noexcept {
+    [[gnu::always_inline]] static bool cancelled_meanwhile(coroutine* self, bool cancellable,
+                                                           const detail::ticket& t) noexcept {
         fence_behind_rmw();
         constexpr std::uint32_t requests = attention_cancel | attention_deadline;
-        if (!cancellable_ || (self_->attention.load(std::memory_order_seq_cst) & requests) == 0 ||
-            !sleeper::claim(ticket_, wake_reason::cancelled)) {
+        if (!cancellable || (self->attention.load(std::memory_order_seq_cst) & requests) == 0 ||
+            !sleeper::claim(t, wake_reason::cancelled)) {
             return false;
         }
-        cancel_park(*self_);
+        cancel_park(*self);
         return true;
     }
 
     coroutine* self_;  // Null on a thread.
     bool cancellable_ = false;
-    detail::ticket ticket_;
+    sleeper* who_ = nullptr;  // The ticket's two halves.
+    std::uint64_t word_ = 0;
 };
 
 }  // namespace weft::detail

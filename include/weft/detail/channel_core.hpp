@@ -167,8 +167,9 @@ struct received {
     std::uintptr_t promise = 0;
 };
 
-/// Receives into `cell`, or says from whom to.
-received receive_cell(channel_core& c, void* cell, std::int64_t deadline);
+/// Receives into `cell`; of a channel of boxes, or says from whom to.
+chan_status receive_value_cell(channel_core& c, void* cell, std::int64_t deadline);
+received receive_box_cell(channel_core& c, void* cell, std::int64_t deadline);
 void sender_served(waiter& sender) noexcept;
 void sender_must_retry(waiter& sender) noexcept;
 void sender_promised(waiter& sender, std::uintptr_t promise) noexcept;

@@ -266,7 +266,12 @@ chan_status receive_value(channel_core& c, std::int64_t deadline, F&& f) {
             return chan_status::ok;
         }
     }
-    const received got = receive_cell(c, parcel.cell(), deadline);
+    received got;
+    if constexpr (in_cell<T>) {
+        got.status = receive_value_cell(c, parcel.cell(), deadline);
+    } else {
+        got = receive_box_cell(c, parcel.cell(), deadline);
+    }
     if (got.status == chan_status::ok) parcel.pass(c, got, std::forward<F>(f));
     return got.status;
 }
