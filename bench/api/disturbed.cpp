@@ -4,7 +4,8 @@
 //     weft_disturbed s12 [loop]     a 1 ms sleeper beside four that compute: with checkpoints, or without any call
 //     weft_disturbed grown [count]  parked coroutines that touched 8 KiB before, once trimmed
 //     weft_disturbed blocking       10,000 blocking calls of 1 ms, a 1 ms sleeper beside them; and a pool of 64 threads
-//     weft_disturbed affinity none | hint | pin [KiB]   64 coroutines that each walk their own memory, woken in rounds
+//     weft_disturbed affinity none | hint | pin [KiB [count]]   64 coroutines that each walk their own memory, woken in
+//                                                             rounds
 //     weft_disturbed idle           wake-ups of the process a second, with nothing to do
 #include "measure.hpp"
 #include "sched/park.hpp"
@@ -22,6 +23,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
+#include <numeric>
+#include <random>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -176,17 +179,40 @@ void blocking_calls() {
     bench::report_lateness(late);
 }
 
+// Memory to be walked through, line by line, in an order that nothing can foresee: the time is that of the cache that
+// the lines are found in.
+class maze {
+public:
+    maze(std::size_t bytes, std::uint32_t seed) : lines_(bytes / sizeof(line)) {
+        std::vector<std::uint32_t> order(lines_.size());
+        std::iota(order.begin(), order.end(), 0u);
+        std::shuffle(order.begin() + 1, order.end(), std::minstd_rand(seed));
+        for (std::size_t i = 0; i != order.size(); ++i)
+            lines_[order[i]].next = order[(i + 1) % order.size()];
+    }
+    [[nodiscard]] std::uint32_t walk() const {
+        std::uint32_t at = 0;
+        for (std::size_t i = 0; i != lines_.size(); ++i) at = lines_[at].next;
+        return at;
+    }
+
+private:
+    struct alignas(64) line {
+        std::uint32_t next = 0;
+    };
+    std::vector<line> lines_;
+};
+
 // What does it bring to run where one ran before? Each coroutine walks its own memory and parks; main wakes all, again
 // and again. (`pin` hints too, and binds each thread to its CPU.)
-void affinity(bool hint, std::size_t bytes) {
-    constexpr std::size_t count = 64;
-    constexpr std::size_t rounds = 300;
+void affinity(bool hint, std::size_t bytes, std::size_t count) {
+    constexpr std::size_t rounds = 100;
     struct walker {
-        std::vector<std::uint64_t> memory;
+        maze memory;
         weft::detail::coroutine* self = nullptr;
     };
-    std::vector<walker> walkers(count);
-    for (auto& w : walkers) w.memory.assign(bytes / sizeof(std::uint64_t), 1);
+    std::vector<walker> walkers;
+    for (std::uint32_t i = 0; i != count; ++i) walkers.push_back({maze(bytes, i + 1)});
     std::atomic<std::size_t> here{0};
     std::atomic<std::uint64_t> sum{0};
     bool stop = false;
@@ -201,9 +227,7 @@ void affinity(bool hint, std::size_t bytes) {
                 here.fetch_add(1, std::memory_order_release);
                 weft::detail::park(*w.self);
                 if (stop) return;
-                std::uint64_t mine = 0;
-                for (std::size_t k = 0; k < w.memory.size(); k += 8) mine += w.memory[k];
-                sum.fetch_add(mine, std::memory_order_relaxed);
+                sum.fetch_add(w.memory.walk(), std::memory_order_relaxed);
             }
         });
     }
@@ -218,6 +242,15 @@ void affinity(bool hint, std::size_t bytes) {
         all_here();
     }
     result("walk", ns_each(clock::now() - start, rounds * count), "ns");
+    // What there is to gain: one walk again and again, and all in turn.
+    const auto alone = [&](std::size_t different) {
+        const auto begun = clock::now();
+        for (std::size_t i = 0; i != 10 * count; ++i)
+            sum.fetch_add(walkers[i % different].memory.walk(), std::memory_order_relaxed);
+        return ns_each(clock::now() - begun, 10 * count);
+    };
+    result("walk_again", alone(1), "ns");
+    result("walk_in_turn", alone(count), "ns");
     stop = true;
     for (auto& w : walkers) weft::detail::ready(*w.self);
     all.join();
@@ -269,10 +302,12 @@ int main(int argc, char** argv) {
     if (workload == "idle") return weft::run([] { idle(); });
     if (workload == "affinity" && (how == "none" || how == "hint" || how == "pin")) {
         const std::size_t kib = argc > 3 ? number(argv[3], 256) : 256;
-        return weft::run([&] { affinity(how != "none", kib * 1024); }, {.pin = how == "pin"});
+        return weft::run(
+            [&] { affinity(how != "none", kib * 1024, argc > 4 ? number(argv[4], 64) : 64); },
+            {.pin = how == "pin"});
     }
     std::fputs("usage: weft_disturbed s12 [loop] | grown [count] | blocking | idle |"
-               " affinity none|hint|pin [KiB]\n",
+               " affinity none|hint|pin [KiB [count]]\n",
                stderr);
     return 2;
 }

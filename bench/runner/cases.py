@@ -116,7 +116,8 @@ def _alone(key, title, processors, figures, arguments):
 
 
 def _affinity():
-    figures = [Figure("walk", "walk", "ns")]
+    figures = [Figure("walk", "walk", "ns"), Figure("walk_again", "one, again and again", "ns"),
+               Figure("walk_in_turn", "one thread, all in turn", "ns")]
     return [_alone("affinity", f"256 KiB each, {how}", 2, figures, ("affinity", how))
             for how in ("none", "hint", "pin")]
 
