@@ -86,9 +86,9 @@ public:
         look_at_timers();
         if (busy_ != 0) quiet_since_ = now_;
         // Stacks are looked through at most every 10 ms, and for as long as there was something to do.
-        if (now_ - trimmed_at_ >= look_most) {
-            trimmed_at_ = now_;
-            trims_at_ = trim_stacks(quiet_since_);
+        if (now_ - last_trim_ >= look_most) {
+            last_trim_ = now_;
+            next_trim_ = trim_stacks(quiet_since_);
         }
         interval_ = seen_to_ ? look_least : std::min(2 * interval_, most());
     }
@@ -98,10 +98,10 @@ public:
         return std::min(now_ + interval_, std::max(due_, now_ + look_least));
     }
     [[nodiscard]] bool may_sleep_deep() const noexcept {
-        return now_ - quiet_since_ >= deep_sleep_after && trims_at_ > now_ + look_most;
+        return now_ - quiet_since_ >= deep_sleep_after && next_trim_ > now_ + look_most;
     }
     /// Until when: `never` when no stacks want to be seen to.
-    [[nodiscard]] std::int64_t deep_sleep_until() const noexcept { return trims_at_; }
+    [[nodiscard]] std::int64_t deep_sleep_until() const noexcept { return next_trim_; }
     /// Everything has changed.
     void begin_again() noexcept {
         interval_ = look_least;
@@ -244,8 +244,8 @@ private:
     std::int64_t due_ = never;
     std::int64_t interval_ = look_least;
     std::int64_t quiet_since_ = 0;
-    std::int64_t trimmed_at_ = 0;
-    std::int64_t trims_at_ = 0;  // When stacks want to be seen to again.
+    std::int64_t last_trim_ = 0;
+    std::int64_t next_trim_ = 0;  // When stacks want to be seen to again.
     std::int64_t hogs_seen_at_ = -hogs_remembered;
     watched* longest_ = nullptr;  // Of those that nobody has asked to yield.
     unsigned busy_ = 0;

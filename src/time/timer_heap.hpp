@@ -9,7 +9,7 @@
 //
 // Locking. The owner adds and runs; other processors run what is due when they find nothing else to do. All
 // under the lock, which is uncontended but for them. `earliest` is published under it, and read without:
-//   - by idle machines, to know until when to sleep. Edge *new deadline*, keep_timers() in sched/idle.cpp.
+//   - by idle machines, to know until when to sleep. Edge *new deadline*, keep_timers() in sched/wake.cpp.
 #pragma once
 
 #include "sched/processor.hpp"

@@ -132,10 +132,12 @@ TEST_P(Preemption, ManyBlockedInReadsOfTheSystemsRecover) {
     run([&] {
         std::array<int, 2> ends{};
         ASSERT_EQ(::pipe(ends.data()), 0);
+        std::atomic<unsigned> begun{0};
         std::atomic<int> read{0};
-        // A thread writes: coroutines, main too, may all be behind more readers than there can be processors.
+        // A thread writes, once every processor is blocked: coroutines, main too, may all be behind more readers than
+        // there can be processors.
         std::thread writer([&] {
-            std::this_thread::sleep_for(100ms);  // By now every processor is blocked.
+            while (begun.load() < GetParam()) std::this_thread::yield();
             for (int i = 0; i != readers; ++i) {
                 const char c = 'x';
                 ASSERT_EQ(::write(ends[1], &c, 1), 1);
@@ -145,6 +147,7 @@ TEST_P(Preemption, ManyBlockedInReadsOfTheSystemsRecover) {
         for (int i = 0; i != readers; ++i) {
             s.go([&] {
                 char c;
+                ++begun;
                 if (::read(ends[0], &c, 1) == 1) ++read;
             });
         }

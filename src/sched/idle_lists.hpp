@@ -1,0 +1,47 @@
+// The inside of idle.hpp: which processors and machines are idle, under the idle lock, and what there is to do.
+#pragma once
+
+#include "sched/idle.hpp"
+
+#include <cstdint>
+
+namespace weft::detail {
+
+// Under the idle lock. ------------------------------------------------------------------------------------
+
+void push_idle_locked(processor& p) noexcept;
+/// Null when there is none.
+[[nodiscard]] processor* pop_idle_locked(processor* preferred) noexcept;
+
+void dismiss_keeper_locked() noexcept;
+/// A sleeping machine, the keeper only when there is no other; null.
+[[nodiscard]] machine* pop_machine_locked() noexcept;
+
+/// `m` is still there, for it leaves the list of machines under the lock as well. The futex is woken behind it, by
+/// address alone.
+void assign_locked(machine& m, processor* p, coroutine* c) noexcept;
+
+/// Whether nothing runs, waits in a queue or waits for a time, while all but `held` processors are idle. Exact
+/// under idle_lock: processors are taken under it, who gives one back has queued before what it had, and nobody
+/// fires a timer or pushes to a ring without one. What runs in a blocking call, and comes back by the global
+/// queue, is counted until it is queued.
+[[nodiscard]] bool nothing_left_locked(unsigned held) noexcept;
+
+// Without it. ---------------------------------------------------------------------------------------------
+
+[[nodiscard]] bool has_work(const processor& p) noexcept;
+/// Step 3 of go_idle. What sits in a `next` is left to the monitor.
+[[nodiscard]] bool work_visible() noexcept;
+
+/// With many timers pending, those due within this time of each other share a wake-up: a sleep with a timeout costs
+/// 10 us of CPU in a virtual machine (the timer is programmed by an exit), many times the work that a timer usually
+/// brings. With fewer, every timer is as exact as the kernel's.
+inline constexpr std::int64_t timer_window = 70'000;
+
+/// How often to look whether a suspected deadlock has become one.
+inline constexpr std::int64_t look_again = 500'000'000;
+
+/// A timer that can no longer fire would put off the look for a deadlock until its time.
+void drop_forgotten_timers() noexcept;
+
+}  // namespace weft::detail
