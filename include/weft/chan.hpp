@@ -5,6 +5,7 @@
 #include <weft/detail/channel_core.hpp>
 #include <weft/detail/channel_handle.hpp>
 #include <weft/detail/channel_value.hpp>
+#include <weft/exceptions.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -149,8 +150,9 @@ public:
 private:
     void look() const {
         if (looked_) return;
-        const chan_status status = receive_value<T>(*channel_.core_or_null(), chan_waits,
-                                                    [&](T&& v) { value_.emplace(std::move(v)); });
+        const chan_status status =
+            receive_value<T>(*handle_access::core_or_null(channel_), chan_waits,
+                             [&](T&& v) { value_.emplace(std::move(v)); });
         if (status != chan_status::ok) conceal(value_);
         looked_ = true;
     }
@@ -269,6 +271,12 @@ public:
     /// Throws std::bad_alloc.
     explicit chan(std::size_t capacity) : channel_handle(make(capacity)) {}
 
+    void swap(chan& other) noexcept { channel_handle::swap(other); }
+    /// Whether both name the same channel.
+    friend bool operator==(const chan& a, const chan& b) noexcept {
+        return detail::handle_access::core_or_null(a) == detail::handle_access::core_or_null(b);
+    }
+
 private:
     friend detail::sends<chan<T>, T>;
     friend detail::receives<chan<T>, T>;
@@ -293,6 +301,11 @@ public:
     sender(const chan<T>& c) noexcept : channel_handle(c) {}
     sender(chan<T>&& c) noexcept : channel_handle(std::move(c)) {}
 
+    void swap(sender& other) noexcept { channel_handle::swap(other); }
+    friend bool operator==(const sender& a, const sender& b) noexcept {
+        return detail::handle_access::core_or_null(a) == detail::handle_access::core_or_null(b);
+    }
+
 private:
     friend detail::sends<sender<T>, T>;
 };
@@ -305,6 +318,11 @@ public:
     receiver() noexcept : channel_handle(nullptr) {}
     receiver(const chan<T>& c) noexcept : channel_handle(c) {}
     receiver(chan<T>&& c) noexcept : channel_handle(std::move(c)) {}
+
+    void swap(receiver& other) noexcept { channel_handle::swap(other); }
+    friend bool operator==(const receiver& a, const receiver& b) noexcept {
+        return detail::handle_access::core_or_null(a) == detail::handle_access::core_or_null(b);
+    }
 
 private:
     friend detail::receives<receiver<T>, T>;

@@ -23,7 +23,7 @@ public:
 };
 
 /// Nothing can ever run again. Thrown in main under deadlock_action::throw_in_main and out of
-/// testing::simulate(); what() holds the report, one coroutine a line.
+/// testing::simulate(); what() holds the report: a headline, and then what report::dump writes, of the first 200.
 class deadlock : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;

@@ -6,6 +6,7 @@
 
 #include <weft/clock.hpp>
 #include <weft/detail/call_site.hpp>
+#include <weft/detail/operation.hpp>
 #include <weft/detail/task.hpp>
 #include <weft/detail/thread_block.hpp>
 #include <weft/exceptions.hpp>
@@ -215,12 +216,12 @@ void sleep_until(const std::chrono::time_point<Clock, Duration>& when) {
     if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
         detail::sleep_until(clock::time_point(detail::to_nanoseconds(when.time_since_epoch())));
     } else {
-        // Another clock may be set meanwhile: look again after each sleep.
+        // Another clock may be set meanwhile: look again after each sleep. (Not in a simulation, where time is virtual.)
         std::chrono::nanoseconds left = detail::time_left(when, Clock::now());
         do {
             detail::sleep_for(left);
             left = detail::time_left(when, Clock::now());
-        } while (left.count() > 0);
+        } while (left.count() > 0 && !detail::simulation_is_on());
     }
 }
 

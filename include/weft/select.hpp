@@ -4,6 +4,7 @@
 #include <weft/chan.hpp>
 #include <weft/detail/select_case.hpp>
 #include <weft/detail/select_core.hpp>
+#include <weft/exceptions.hpp>
 
 #include <array>
 #include <chrono>
@@ -83,20 +84,20 @@ template <class F = detail::no_action>
 /// runs behind all that: exceptions leave select, and it may use the same channels. A cancellation point. From any
 /// coroutine or thread.
 ///
-/// Allocates nothing but the boxes of values that need one. The same channel may be in several cases.
+/// Allocates nothing but the boxes of values that need one. The same channel may be in several cases. Without any it
+/// blocks until it is cancelled.
 template <class... Cases>
-requires(sizeof...(Cases) != 0 && (detail::is_case<std::remove_cvref_t<Cases>> && ...)) std::size_t
-    select(Cases&&... cases) {
+requires(detail::is_case<std::remove_cvref_t<Cases>>&&...) std::size_t select(Cases&&... cases) {
     constexpr std::size_t count = sizeof...(Cases);
     const auto all = std::tie(cases...);
-    detail::select_case table[count];
+    std::array<detail::select_case, count> table;
     detail::select_plan plan;
     const auto each = [&](auto&& f) {
         [&]<std::size_t... I>(std::index_sequence<I...>) { (f(I, std::get<I>(all)), ...); }
         (std::make_index_sequence<count>());
     };
     each([&](std::size_t i, auto& one) { one.arm(i, table[i], plan); });
-    const detail::selected result = detail::select_cells(table, count, plan.deadline);
+    const detail::selected result = detail::select_cells(table.data(), count, plan.deadline);
     const std::size_t chosen = plan.chosen(result);
     each([&](std::size_t i, auto& one) {
         if (i == chosen) one.run(result);
@@ -110,8 +111,20 @@ requires(sizeof...(Cases) != 0 && (detail::is_case<std::remove_cvref_t<Cases>> &
 class select_set {
 public:
     select_set() = default;
-    select_set(select_set&&) = default;
-    select_set& operator=(select_set&&) = default;
+    /// A set that was moved from is empty.
+    select_set(select_set&& other) noexcept
+        : cases_(std::move(other.cases_)), size_(std::exchange(other.size_, 0)) {
+        other.cases_.clear();
+    }
+    select_set& operator=(select_set&& other) noexcept {
+        // What was here is destroyed when the set is whole again: a destructor may use it.
+        const select_set before(std::move(*this));
+        cases_ = std::move(other.cases_);
+        other.cases_.clear();
+        size_ = std::exchange(other.size_, 0);
+        return *this;
+    }
+    ~select_set() = default;
 
     /// Returns the index of the case: that of one that was removed, or else the next.
     template <class Case>

@@ -6,6 +6,7 @@
 // mutex, timed_mutex, condition_variable, semaphores, latch and wait_group.
 #pragma once
 
+#include <weft/exceptions.hpp>
 #include <weft/sync/barrier.hpp>
 #include <weft/sync/condition_variable.hpp>
 #include <weft/sync/latch.hpp>

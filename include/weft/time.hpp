@@ -5,6 +5,7 @@
 #include <weft/clock.hpp>
 #include <weft/detail/call_site.hpp>
 #include <weft/detail/stack_kind.hpp>
+#include <weft/exceptions.hpp>
 
 #include <chrono>
 #include <functional>

@@ -3,7 +3,8 @@
 // The waiters of one select share a ticket and a *meeting*. Who claims the ticket, by one of them, hands over through
 // that one, notes it as the winner, and wakes.
 //
-// Who wakes has written cell, `how` and winner before, and who is woken reads them behind that: see wake_claimed().
+// Who wakes has written cell, `how` and winner before, and who is woken reads them behind that: see wake_claimed() in
+// sched/park.hpp.
 #pragma once
 
 #include <weft/detail/channel_core.hpp>

@@ -115,11 +115,13 @@ inline void settle_place(channel_core& c, std::uintptr_t promise, std::uintptr_t
     c.set_count(full - 1);
 }
 
-/// Gives the free places of the buffer to those who have waited longest for one.
-inline void refill(channel_core& c, meeting_chain& woken) noexcept {
+/// Gives the free places of the buffer to those who have waited longest for one. False: to nobody.
+inline bool refill(channel_core& c, meeting_chain& woken) noexcept {
+    bool any = false;
     while (!c.senders.empty() && has_room(c)) {
         chan_waiter* const sender = claim_first(c.senders);
-        if (sender == nullptr) return;
+        if (sender == nullptr) break;
+        any = true;
         if (sender->source != nullptr) {
             sender->promise = promise_place(c);
             woken.add(*sender, meeting_end::promised);
@@ -128,6 +130,7 @@ inline void refill(channel_core& c, meeting_chain& woken) noexcept {
             woken.add(*sender, meeting_end::done);
         }
     }
+    return any;
 }
 
 /// The same for the one place that a receiver has made, who moves the value of a sender without a cell there: then it
@@ -241,16 +244,19 @@ inline void end_all_locked(channel_core& c, meeting_chain& woken) noexcept {
 inline void settle_locked(channel_core& c, std::uintptr_t promise, std::uintptr_t box,
                           meeting_chain& woken) noexcept {
     settle_place(c, promise, box);
-    while (c.count.load(std::memory_order_relaxed) != 0 && !head_is_promised(c)) {
-        chan_waiter* const receiver = claim_first(c.receivers);
-        if (receiver == nullptr) break;
-        pop_cell(c, receiver->cell);
-        woken.add(*receiver, meeting_end::done);
-    }
-    if (c.closed.load(std::memory_order_relaxed)) {
-        end_all_locked(c, woken);
-    } else {
-        refill(c, woken);
+    for (;;) {
+        while (c.count.load(std::memory_order_relaxed) != 0 && !head_is_promised(c)) {
+            chan_waiter* const receiver = claim_first(c.receivers);
+            if (receiver == nullptr) break;
+            pop_cell(c, receiver->cell);
+            woken.add(*receiver, meeting_end::done);
+        }
+        if (c.closed.load(std::memory_order_relaxed)) {
+            end_all_locked(c, woken);
+            return;
+        }
+        // Senders that have waited for a place may bring what receivers still wait for.
+        if (!refill(c, woken)) return;
     }
 }
 

@@ -192,7 +192,7 @@ selected met(const chan_waiter& winner, const select_case& one) noexcept {
     result.status = winner.how == meeting_end::closed ? chan_status::closed : chan_status::ok;
     result.got.status = result.status;
     result.permitted = one.sends && winner.how == meeting_end::promised;
-    result.permit = {nullptr, winner.promise};
+    if (result.permitted) result.permit = {nullptr, winner.promise};
     return result;
 }
 

@@ -1,6 +1,7 @@
 #include <weft/select.hpp>
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 
 namespace weft {
@@ -28,22 +29,44 @@ void select_set::remove(std::size_t index) {
     --size_;
 }
 
+namespace {
+
+// Room for so many, without an allocation when there are few.
+template <class T>
+class room {
+public:
+    explicit room(std::size_t count) {
+        if (count > few_.size()) many_.resize(count);
+    }
+    [[nodiscard]] T* data() noexcept { return many_.empty() ? few_.data() : many_.data(); }
+    [[nodiscard]] T& operator[](std::size_t i) noexcept { return data()[i]; }
+
+private:
+    std::array<T, 8> few_{};
+    std::vector<T> many_;
+};
+
+struct entry {
+    std::shared_ptr<any_case> held;
+    std::size_t index = 0;
+};
+
+}  // namespace
+
 // The cases are held for the time of a wait: a function may remove them.
 std::size_t select_set::run(bool waits) {
-    struct entry {
-        std::shared_ptr<any_case> held;
-        std::size_t index;
-    };
-    std::vector<entry> live;
-    live.reserve(size_);
-    for (std::size_t i = 0; i != cases_.size(); ++i) {
-        if (cases_[i] != nullptr) live.push_back({cases_[i], i});
-    }
-    std::vector<select_case> table(live.size());
+    room<entry> live(size_);
+    room<select_case> table(size_);
     select_plan plan;
     if (!waits) plan.deadline = chan_tries;
-    for (std::size_t i = 0; i != live.size(); ++i) live[i].held->arm(i, table[i], plan);
-    const selected result = select_cells(table.data(), table.size(), plan.deadline);
+    std::size_t count = 0;
+    for (std::size_t i = 0; i != cases_.size(); ++i) {
+        if (cases_[i] == nullptr) continue;
+        live[count] = {cases_[i], i};
+        live[count].held->arm(count, table[count], plan);
+        ++count;
+    }
+    const selected result = select_cells(table.data(), count, plan.deadline);
     const std::size_t chosen = plan.chosen(result);
     if (chosen == no_case) return no_case;
     live[chosen].held->run(result);

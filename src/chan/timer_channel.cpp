@@ -279,7 +279,7 @@ timer_core::timer_core(std::chrono::nanoseconds first, std::chrono::nanoseconds 
     timer_node& n = take_node();
     {
         const std::lock_guard hold(n.lock);
-        n.channel = channel_.core_or_null();
+        n.channel = handle_access::core_or_null(channel_);
         n.period = period.count();
     }
     try {
@@ -340,7 +340,7 @@ bool timer_core::reset(std::chrono::nanoseconds d) {
 
 receiver<clock::time_point> time_after(std::chrono::nanoseconds d) {
     receiver<clock::time_point> channel = time_channel();
-    channel_core& core = *channel.core_or_null();
+    channel_core& core = *handle_access::core_or_null(channel);
     timer_node& n = take_node();
     {
         const std::lock_guard hold(n.lock);

@@ -132,7 +132,7 @@ void dump_text::append_frames(std::string& text, const coroutine_record& r) {
         text += "(the stack of coroutine " + std::to_string(seen->first->id) + ")\n";
         return;
     }
-    append_stack(text, frames, names_, "");
+    append_stack(text, frames, names_);
     if (frames.size() == frames_max) text += "...\n";
 }
 

@@ -12,15 +12,13 @@ struct shown_line {
     bool inlined;  // Into the next one.
 };
 
-void append_line(std::string& text, const shown_line& shown, std::string_view indent) {
-    text += indent;
+void append_line(std::string& text, const shown_line& shown) {
     if (shown.line->function.empty()) {
         text += printer().hex(shown.frame).view();
     } else {
         text += shown.line->function;
     }
     text += '\n';
-    text += indent;
     text += '\t';
     if (!shown.line->file.empty()) {
         text += shown.line->file;
@@ -59,8 +57,7 @@ std::size_t end_of_program(std::span<const shown_line> all) noexcept {
 
 }  // namespace
 
-void append_stack(std::string& text, std::span<const std::uintptr_t> frames, symbols& names,
-                  std::string_view indent) {
+void append_stack(std::string& text, std::span<const std::uintptr_t> frames, symbols& names) {
     std::vector<shown_line> all;
     for (const std::uintptr_t frame : frames) {
         const code_place& place = names.at(frame);
@@ -75,7 +72,7 @@ void append_stack(std::string& text, std::span<const std::uintptr_t> frames, sym
     while (first != end && shown[first].line->internal && !shown[first].line->wrapper) ++first;
     if (first == end && first != 0) --first;
     if (first != end) shown = shown.subspan(first, end - first);
-    for (const shown_line& one : shown) append_line(text, one, indent);
+    for (const shown_line& one : shown) append_line(text, one);
 }
 
 }  // namespace weft::detail

@@ -10,9 +10,8 @@
 
 namespace weft::detail {
 
-/// Appends the frames, each line behind `indent`. Left out is what of weft's own lies within the operation that the
+/// Appends the frames. Left out is what of weft's own lies within the operation that the
 /// program has called, and what calls the coroutine's closure.
-void append_stack(std::string& text, std::span<const std::uintptr_t> frames, symbols& names,
-                  std::string_view indent);
+void append_stack(std::string& text, std::span<const std::uintptr_t> frames, symbols& names);
 
 }  // namespace weft::detail

@@ -5,7 +5,6 @@
 #include "os/thread.hpp"
 #include "report/dump.hpp"
 #include "report/snapshot.hpp"
-#include "report/stack_text.hpp"
 #include "runtime/reports.hpp"
 #include "sched/idle.hpp"
 #include "sched/scheduler.hpp"
@@ -28,33 +27,17 @@ std::string
 // More would bury the first ones.
 constexpr std::size_t coroutines_max = 200;
 
-void append_waiting(std::string& text, const snapshot& all, const coroutine_record& r,
-                    symbols& names) {
-    printer head;
-    head << "  coroutine " << r.id;
-    if (r.name_size != 0) head << " '" << all.name(r) << "'";
-    if (r.status != co_status::waiting) {
-        head << ", runnable, ";
-    } else if (r.kind == wait_kind::other) {
-        head << ", parked, ";
-    } else {
-        head << ", waits for ";
-        print_wait(head, r);
-        head << ", ";
-    }
-    text += head.view();
-    append_origin(text, r.created_at);
-    text += "\n";
-    append_stack(text, all.frames(r), names, "    ");
-}
-
 std::string make_report() {
     std::string text =
-        "weft: deadlock: every coroutine waits, and nothing is left that could wake one\n";
+        "weft: deadlock: every coroutine waits, and nothing is left that could wake one\n\n";
     const snapshot all({}, coroutines_max);
-    symbols names;
-    for (const coroutine_record& r : all.coroutines()) append_waiting(text, all, r, names);
-    if (all.more() != 0) text += "  and " + std::to_string(all.more()) + " more\n";
+    dump_text pieces(all);
+    std::string piece;
+    for (bool more = true; more;) {
+        more = pieces.next(piece);
+        text += piece;
+    }
+    if (all.more() != 0) text += "and " + std::to_string(all.more()) + " more\n";
     return text;
 }
 

@@ -21,7 +21,8 @@ namespace {
 [[gnu::always_inline]] inline bool take_parked(coroutine& c) noexcept {
     co_state seen = c.state.load(std::memory_order_acquire);  // parked
     if (seen == co_state::parking &&
-        c.state.compare_exchange_strong(seen, co_state::parking_ready, std::memory_order_acq_rel)) {
+        c.state.compare_exchange_strong(seen, co_state::parking_ready,
+                                        std::memory_order_acq_rel)) {  // overtaken
         return false;
     }
     WEFT_ASSERT(c.state.load(std::memory_order_relaxed) == co_state::parked ||

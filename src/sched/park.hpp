@@ -13,6 +13,10 @@
 //
 // Edge *parked*: finish_switch() moves parking -> parked by a CAS with release; ready() and the claimers read
 // the state with acquire, so who sees `parked` sees the saved context.
+//
+// Edge *overtaken*: ready() that finds the coroutine still parking moves it to parking_ready with release, and
+// finish_switch() loads the state with acquire before it queues it: so what ready() was called for is seen by the
+// coroutine in this case, too.
 #pragma once
 
 #include "base/assert.hpp"
@@ -49,6 +53,8 @@ void park_current() noexcept;
 void ready(coroutine& c) noexcept;
 
 // In line, for to pass a ticket on would be a good part of it.
+// What the caller has written before it calls is seen by the woken, by the queue through which it comes (or edge
+// *overtaken*); by a thread through *handing over*.
 inline void wake_claimed(ticket t) noexcept {
     if (sleeper::is_thread(t)) [[unlikely]] {
         thread_sleeper::hand_over(t);

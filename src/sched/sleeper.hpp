@@ -180,7 +180,7 @@ protected:
 bool fire(ticket t, wake_reason why) noexcept;
 
 /// Wakes who was claimed to hand something over; once. By value, likewise. In park.hpp.
-void wake_claimed(ticket t) noexcept;
+inline void wake_claimed(ticket t) noexcept;
 /// The same by a timer, on the scheduler stack.
 void wake_claimed_by_timer(ticket t) noexcept;
 

@@ -120,7 +120,8 @@ void become_scheduler(machine& m) noexcept {
     coroutine& left = *static_cast<coroutine*>(from.word);
     left.context = from.from;
     co_state expected = co_state::parking;
-    if (left.state.load(std::memory_order_relaxed) == co_state::parking &&
+    // acquire: when ready() came before us, what it was called for travels with its parking_ready (edge *overtaken*).
+    if (left.state.load(std::memory_order_acquire) == co_state::parking &&
         left.state.compare_exchange_strong(expected, co_state::parked,
                                            std::memory_order_release,  // parked
                                            std::memory_order_acquire)) {

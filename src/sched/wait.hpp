@@ -25,7 +25,10 @@ namespace weft::detail {
 enum class cancellation : std::uint8_t {
     ignored,
     honoured,
-    checked,  // Honoured, and the caller comes straight from a cancellation point.
+    // Honoured, by a caller that has been at a cancellation point and has done nothing since but wait in vain. What came
+    // meanwhile is seen behind the wait's beginning (edge *cancel*), unless it need not wait any more: what has been
+    // handed over wins.
+    checked,
 };
 
 /// What `c` waits for, if that has an address: for reports. `c` is parked and claimed by the caller.
@@ -69,7 +72,7 @@ public:
     [[nodiscard]] detail::ticket ticket() const noexcept { return {who_, word_}; }
 
     /// Sleeps until somebody has fired the ticket, or until `deadline`. `deadlock` comes only to main, in a
-    /// wait that was begun with `honoured` (inside no_cancel too). Throws std::bad_alloc, as if it
+    /// wait that was not begun with `ignored` (inside no_cancel too). Throws std::bad_alloc, as if it
     /// had been abandoned, if there is no memory for the timer.
     wake_reason finish(std::int64_t deadline = never) {
         if (self_ == nullptr || deadline != never) [[unlikely]]

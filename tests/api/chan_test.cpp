@@ -9,6 +9,7 @@
 #include <chrono>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <ranges>
 #include <string>
 #include <thread>
@@ -439,6 +440,14 @@ TEST_P(Chan, IsARangeForViews) {
 }
 #endif
 
+template <class A, class B>
+concept can_swap = requires(A& a, B& b) { a.swap(b); };
+template <class A, class B>
+concept can_compare = requires(const A& a, const B& b) { a == b; };
+static_assert(can_swap<chan<int>, chan<int>> && can_swap<receiver<int>, receiver<int>>);
+static_assert(!can_swap<chan<int>, chan<long>> && !can_swap<chan<int>, receiver<int>>);
+static_assert(can_compare<sender<int>, sender<int>> && !can_compare<chan<int>, chan<long>>);
+
 TEST(ChanWithoutRuntime, OutlivesARuntime) {
     chan<int> c(8);
     for (int round = 0; round != 3; ++round) {
@@ -562,6 +571,30 @@ TEST_P(ChanOfCounted, APromiseThatIsNotKept) {
         for (int i = 0; i != 20; ++i) yield();
         c.send(explosive(4));
         EXPECT_EQ(h.join(), 4);
+    });
+}
+
+// While a value is on its way to a promised place others queue up on both sides; then its move throws.
+TEST_P(ChanOfCounted, WhoWaitedForAPromiseGetsWhatTheNextSenderBrings) {
+    run([] {
+        chan<scripted> c(1);
+        std::optional<join_handle<int>> receiver;
+        std::optional<join_handle<void>> sender;
+        const auto meanwhile = [] {
+            for (int i = 0; i != 50; ++i) yield();
+        };
+        scripted::at_move = [&] {
+            receiver = spawn([&] { return c.recv()->value; });
+            meanwhile();
+            sender = spawn([&] { c.send(scripted(2)); });
+            meanwhile();
+            throw move_failed();
+        };
+        scripted mine(1);
+        EXPECT_THROW(c.send_for(mine, 1h), move_failed);
+        EXPECT_EQ(receiver->join(), 2);
+        sender->join();
+        EXPECT_EQ(mine.value, 1);
     });
 }
 

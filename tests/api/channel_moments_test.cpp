@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <mutex>
 #include <optional>
 
 namespace weft::test {
@@ -67,6 +68,25 @@ TEST_F(ChannelMoments, OneOfASelectSetStaysWhereItIs) {
                   EXPECT_EQ(set.wait(), 1u);
               }),
               1h);
+}
+
+// Other clocks do not go on with virtual time: how far off their moment is counts once.
+TEST_F(ChannelMoments, OfAnotherClockAreAsFarOffAsTheyWereAtFirst) {
+    using std::chrono::system_clock;
+    const auto time = taken([](weft::clock::time_point) {
+        EXPECT_FALSE(chan<int>().recv_until(system_clock::now() + 1h));
+        EXPECT_FALSE(chan<int>().send_until(1, system_clock::now() + 1h));
+        sleep_until(system_clock::now() + 1h);
+        timed_mutex m;
+        const std::lock_guard hold(m);
+        spawn([&] { EXPECT_FALSE(m.try_lock_until(system_clock::now() + 1h)); }).join();
+        mutex other;
+        condition_variable never;
+        std::unique_lock lock(other);
+        EXPECT_FALSE(never.wait_until(lock, system_clock::now() + 1h, [] { return false; }));
+    });
+    EXPECT_GT(time, 5 * 59min);
+    EXPECT_LE(time, 5h);
 }
 
 TEST_F(ChannelMoments, OneThatHasPassedIsATry) {

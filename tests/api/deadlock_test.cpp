@@ -1,5 +1,6 @@
 // When nothing can ever run again: said, and only then.
 #include "support/child.hpp"
+#include "support/dump.hpp"
 #include "support/places.hpp"
 #include "support/runtime_fixture.hpp"
 
@@ -58,24 +59,20 @@ protected:
     // Who waits, for what, and where it comes from.
     static void names_everybody(const std::string& text) {
         EXPECT_PRED2(holds, text, "deadlock");
-        for (const char* const name : {"'first'", "'second'"}) {
-            const std::size_t at = text.find(name);
-            ASSERT_NE(at, std::string::npos) << name << " in: " << text;
-            const std::string rest = text.substr(at, text.find('\n', at) - at);
-            EXPECT_PRED2(holds, rest, "waits for");
-            EXPECT_PRED2(holds, rest, "scope");
+        EXPECT_EQ(text.rfind("weft: deadlock: every coroutine waits, ", 0), 0u) << text;
+        const dump_blocks all(text);
+        for (const char* const name : {"first", "second"}) {
+            const dump_block& one = all.named(name);
+            EXPECT_TRUE(one.status().starts_with("scope::join 0x")) << name << " in: " << text;
             EXPECT_TRUE(
                 (line_range{"deadlock_test.cpp", embrace::first_line, embrace::last_line}.named_in(
-                    rest)))
-                << rest;
-        }
-        EXPECT_PRED2(holds, text, "'main'");
-        EXPECT_EQ(text.rfind("weft: deadlock: every coroutine waits, ", 0), 0u) << text;
+                    one.created_at)))
+                << text;
 #if WEFT_TEST_HAS_NAMES
-        // The stack of each, behind the line that names it.
-        const std::size_t stack = text.find('\n', text.find("'second'"));
-        EXPECT_PRED2(holds, text.substr(stack), "join()\n");
+            EXPECT_TRUE(one.shows("join()")) << text;
 #endif
+        }
+        EXPECT_FALSE(all.named("main").head.empty()) << text;
     }
 };
 WEFT_TEST_PROCESSORS(Deadlock);

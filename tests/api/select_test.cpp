@@ -310,6 +310,49 @@ TEST_P(Select, SetOfCasesKnownAtRunTime) {
     });
 }
 
+TEST_P(Select, WithoutACaseWaitsUntilItIsCancelled) {
+    run([] {
+        EXPECT_THROW(with_timeout(1ms, [] { weft::select(); }), timed_out);
+        EXPECT_THROW(with_timeout(1ms, [] { select_set().wait(); }), timed_out);
+    });
+}
+
+TEST_P(Select, ASetThatWasMovedFromIsEmpty) {
+    run([] {
+        const chan<int> c(1);
+        select_set from;
+        from.add(on_recv(c));
+        from.add(on_timeout(1h));
+        select_set to(std::move(from));
+        EXPECT_TRUE(from.empty());
+        EXPECT_EQ(from.try_wait(), std::nullopt);
+        EXPECT_EQ(from.add(otherwise()), 0u);
+        EXPECT_EQ(to.size(), 2u);
+        from = std::move(to);
+        EXPECT_TRUE(to.empty());
+        c.send(1);
+        EXPECT_EQ(from.wait(), 0u);
+        EXPECT_THROW(from.remove(2), std::out_of_range);
+    });
+}
+
+// More than fit the room that needs no allocation.
+TEST_P(Select, ASetOfMany) {
+    run([] {
+        std::vector<chan<int>> many;
+        select_set set;
+        int last = -1;
+        for (int i = 0; i != 30; ++i) {
+            set.add(on_recv(many.emplace_back(1), [&last, i](std::optional<int>) { last = i; }));
+        }
+        for (const int i : {29, 0, 17}) {
+            many[static_cast<std::size_t>(i)].send(i);
+            EXPECT_EQ(set.wait(), static_cast<std::size_t>(i));
+            EXPECT_EQ(last, i);
+        }
+    });
+}
+
 TEST_P(Select, TriesOfASetWaitForNoTimeout) {
     testing::simulate(1, [] {
         chan<int> c(1);

@@ -121,6 +121,22 @@ TEST_P(SyncCancel, PointsThrowAlsoWhereNothingHasToBeWaitedFor) {
         throws_at_once([&] { rw.lock_shared_or_cancel(); });
         EXPECT_TRUE(rw.try_lock());
         rw.unlock();
+        condition_variable changed;
+        const auto holds = [] { return true; };
+        const auto waits = [&](const auto& f) {
+            throws_at_once([&] {
+                std::unique_lock lock(m);
+                f(lock);
+            });
+        };
+        std::stop_source stop;
+        stop.request_stop();
+        waits([&](auto& lock) { changed.wait(lock, holds); });
+        waits([&](auto& lock) { (void)changed.wait_for(lock, 1h, holds); });
+        waits([&](auto& lock) { (void)changed.wait(lock, stop.get_token(), holds); });
+        waits([&](auto& lock) { (void)changed.wait_for(lock, stop.get_token(), 1h, holds); });
+        EXPECT_TRUE(m.try_lock()) << "they unlock it";
+        m.unlock();
     });
 }
 

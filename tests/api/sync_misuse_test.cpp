@@ -194,7 +194,7 @@ TEST_F(SyncMisuse, ADeadlockIsReportedWithWhatIsWaitedFor) {
             {.processors = 1});
     });
     EXPECT_EQ(child.exit_status, 2) << child.err;
-    EXPECT_EQ(child.lines_with("waits for mutex").size(), 2u) << child.err;
+    EXPECT_EQ(child.lines_with(" [mutex 0x").size(), 2u) << child.err;
 }
 
 }  // namespace

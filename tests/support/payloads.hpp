@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <stdexcept>
 #include <utility>
 
@@ -52,6 +53,21 @@ private:
     static void burn() {
         if (fuse.load() != 0 && fuse.fetch_sub(1) == 1) throw move_failed();
     }
+};
+
+/// Does what it is told when it is moved, once.
+class scripted {
+public:
+    explicit scripted(int v) : value(v) {}
+    scripted(scripted&& other) : value(other.value) {
+        if (const auto act = std::exchange(at_move, nullptr)) act();
+        other.value = moved_from;
+    }
+    scripted& operator=(scripted&&) = delete;
+
+    static constexpr int moved_from = -1;
+    static inline std::function<void()> at_move;
+    int value;
 };
 
 }  // namespace weft::test

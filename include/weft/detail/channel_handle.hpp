@@ -3,6 +3,7 @@
 
 #include <weft/clock.hpp>
 #include <weft/detail/channel_core.hpp>
+#include <weft/detail/operation.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -27,23 +28,13 @@ public:
     }
     ~channel_handle() { drop_handle(core_); }
 
-    void swap(channel_handle& other) noexcept { std::swap(core_, other.core_); }
-
     /// How many values are buffered; of use for reports only, for it may have changed by now. 0 when unbuffered.
     [[nodiscard]] std::size_t size() const { return core().count.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t capacity() const { return core().capacity; }
     [[nodiscard]] bool closed() const { return core().closed.load(std::memory_order_relaxed); }
 
-    /// Whether both name the same channel.
-    friend bool operator==(const channel_handle& a, const channel_handle& b) noexcept {
-        return a.core_ == b.core_;
-    }
-
-    [[nodiscard]] channel_core* core_or_null() const noexcept { return core_; }
-    /// Leaves this one without a channel; the reference is the caller's.
-    [[nodiscard]] channel_core* release() noexcept { return std::exchange(core_, nullptr); }
-
 protected:
+    void swap(channel_handle& other) noexcept { std::swap(core_, other.core_); }
     [[nodiscard]] channel_core& core() const {
         if (core_ == nullptr) [[unlikely]]
             throw_no_channel();
@@ -51,7 +42,20 @@ protected:
     }
 
 private:
+    friend struct handle_access;
+
     channel_core* core_;
+};
+
+/// For what may see the channel of a handle whatever it carries.
+struct handle_access {
+    [[nodiscard]] static channel_core* core_or_null(const channel_handle& h) noexcept {
+        return h.core_;
+    }
+    /// Leaves `h` without a channel; the reference is the caller's.
+    [[nodiscard]] static channel_core* release(channel_handle& h) noexcept {
+        return std::exchange(h.core_, nullptr);
+    }
 };
 
 /// The moment `d` from now, for a channel operation.
@@ -68,14 +72,15 @@ template <class Clock, class Duration>
     return chan_deadline(time_left(when, now_by<Clock>()));
 }
 
-/// Repeats `attempt(deadline)` while it times out ahead of `when`, by a clock that may be set.
+/// Repeats `attempt(deadline)` while it times out ahead of `when`, by a clock that may be set; not in a simulation,
+/// with whose time it does not go on.
 template <class Clock, class Duration, class Attempt>
 chan_status chan_attempt_until(std::chrono::time_point<Clock, Duration> when, Attempt&& attempt) {
     for (;;) {
         const std::int64_t deadline = chan_deadline(when);
         const chan_status status = attempt(deadline);
         if (status == chan_status::ok || status == chan_status::closed) return status;
-        if (deadline == chan_tries) return chan_status::timeout;
+        if (deadline == chan_tries || simulation_is_on()) return chan_status::timeout;
     }
 }
 

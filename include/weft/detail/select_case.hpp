@@ -55,8 +55,10 @@ using received_through = typename channel_ends<C>::received;
 /// The channel of a case: borrowed from an lvalue, or kept.
 class case_channel {
 public:
-    explicit case_channel(const channel_handle& c) noexcept : core_(c.core_or_null()) {}
-    explicit case_channel(channel_handle&& c) noexcept : core_(c.release()), kept_(true) {}
+    explicit case_channel(const channel_handle& c) noexcept
+        : core_(handle_access::core_or_null(c)) {}
+    explicit case_channel(channel_handle&& c) noexcept
+        : core_(handle_access::release(c)), kept_(true) {}
     case_channel(case_channel&& other) noexcept
         : core_(std::exchange(other.core_, nullptr)), kept_(std::exchange(other.kept_, false)) {}
     case_channel& operator=(case_channel&&) = delete;

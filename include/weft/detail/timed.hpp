@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/clock.hpp>
+#include <weft/detail/operation.hpp>
 
 #include <chrono>
 #include <type_traits>
@@ -17,7 +18,8 @@ auto attempt_for(const std::chrono::duration<Rep, Period>& d, Attempt&& attempt)
 }
 
 /// The same until a moment of any clock. Another clock than ours may be set meanwhile: an attempt whose time is up
-/// looks at it again. attempt() returns something that is false when the time was up.
+/// looks at it again. (In a simulation it is not looked at: it does not go on as virtual time does.) attempt() returns
+/// something that is false when the time was up.
 template <class Clock, class Duration, class Attempt>
 auto attempt_until(const std::chrono::time_point<Clock, Duration>& when, Attempt&& attempt) {
     if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
@@ -25,7 +27,8 @@ auto attempt_until(const std::chrono::time_point<Clock, Duration>& when, Attempt
     } else {
         for (;;) {
             if (auto result = attempt(deadline_after(time_left(when, Clock::now())))) return result;
-            if (time_left(when, Clock::now()).count() <= 0) return decltype(attempt(no_deadline)){};
+            if (simulation_is_on() || time_left(when, Clock::now()).count() <= 0)
+                return decltype(attempt(no_deadline)){};
         }
     }
 }

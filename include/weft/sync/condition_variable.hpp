@@ -92,7 +92,7 @@ private:
 namespace weft {
 
 /// For std::unique_lock<weft::mutex>, and for every other lock that has lock() and unlock(). To wait is a cancellation
-/// point: it throws `cancelled` with the lock held. A wait may end without reason, as with std; give it a predicate.
+/// point, also when the predicate holds already: it throws `cancelled` with the lock held. A wait may end without reason, as with std; give it a predicate.
 /// With a weft::mutex those who are notified wait for the mutex in its own queue, and get up one at a time.
 class condition_variable {
 public:
@@ -111,6 +111,7 @@ public:
     }
     template <class Lock, class Predicate>
     void wait(Lock& lock, Predicate done) {
+        detail::cancellable_operation_point();
         while (!done()) wait(lock);
     }
 
@@ -121,6 +122,7 @@ public:
     template <class Lock, class Clock, class Duration, class Predicate>
     bool wait_until(Lock& lock, const std::chrono::time_point<Clock, Duration>& when,
                     Predicate done) {
+        detail::cancellable_operation_point();
         while (!done()) {
             if (wait_until(lock, when) == std::cv_status::timeout) return done();
         }
@@ -139,6 +141,7 @@ public:
 
     template <class Lock, class Predicate>
     bool wait(Lock& lock, std::stop_token token, Predicate done) {
+        detail::cancellable_operation_point();
         detail::condition_stop stop(std::move(token));
         while (!stop.requested()) {
             if (done()) return true;
@@ -149,6 +152,7 @@ public:
     template <class Lock, class Clock, class Duration, class Predicate>
     bool wait_until(Lock& lock, std::stop_token token,
                     const std::chrono::time_point<Clock, Duration>& when, Predicate done) {
+        detail::cancellable_operation_point();
         detail::condition_stop stop(std::move(token));
         while (!stop.requested()) {
             if (done()) return true;
@@ -174,8 +178,9 @@ private:
         } else {
             // Another clock may have been set meanwhile; then this ends without reason.
             const auto left = detail::time_left(when, Clock::now());
-            in_time = wait_with(lock, detail::deadline_after(left), stop) ||
-                      detail::time_left(when, Clock::now()).count() > 0;
+            in_time =
+                wait_with(lock, detail::deadline_after(left), stop) ||
+                (!detail::simulation_is_on() && detail::time_left(when, Clock::now()).count() > 0);
         }
         return in_time ? std::cv_status::no_timeout : std::cv_status::timeout;
     }
