@@ -136,6 +136,63 @@ TEST_P(Dump, NamesWhatEachWaitsFor) {
     });
 }
 
+TEST_P(Dump, NamesTheObjectThatEachWaitsFor) {
+    run([] {
+        const chan<int> c;
+        mutex m;
+        shared_mutex rw;
+        condition_variable changed;
+        binary_semaphore permits(0);
+        latch closed(1);
+        barrier meet(2);
+        wait_group working;
+        working.add(1);
+        once_flag once;
+        std::unique_lock locked(m);
+        std::unique_lock writing(rw);
+        mutex other;
+
+        scope s;
+        const auto waits = [&](const char* name, auto f) { s.go({.name = name}, f); };
+        waits("sends", [&] { c.send(1); });
+        waits("selects", [] { select(on_recv(chan<int>()), on_recv(chan<int>())); });
+        waits("locks", [&] { m.lock_or_cancel(); });
+        waits("reads", [&] { rw.lock_shared_or_cancel(); });
+        waits("condition", [&] {
+            std::unique_lock lock(other);
+            changed.wait(lock);
+        });
+        waits("permit", [&] { permits.acquire(); });
+        waits("latch", [&] { closed.wait(); });
+        waits("barrier", [&] { meet.arrive_and_wait(); });
+        waits("group", [&] { working.wait(); });
+        waits("calls once", [&] { call_once(once, [] { wait_for_cancel(); }); });
+
+        const dump_blocks d =
+            dump_when_waiting({"sends", "selects", "locks", "reads", "condition", "permit", "latch",
+                               "barrier", "group", "calls once"});
+        const auto begins = [&](const char* name, const std::string& what) {
+            EXPECT_EQ(d.named(name).status().substr(0, what.size()), what) << d.text();
+        };
+        const auto at = [](const auto& object) {
+            std::ostringstream text;
+            text << " 0x" << std::hex << reinterpret_cast<std::uintptr_t>(&object);
+            return text.str();
+        };
+        begins("sends", "chan send 0x");
+        begins("selects", "select 0x");
+        begins("locks", "mutex" + at(m));
+        begins("reads", "shared_mutex" + at(rw));
+        begins("condition", "condition_variable" + at(changed));
+        begins("permit", "semaphore" + at(permits));
+        begins("latch", "latch" + at(closed));
+        begins("barrier", "barrier" + at(meet));
+        begins("group", "wait_group" + at(working));
+        begins("calls once", "sleep");
+        s.cancel();
+    });
+}
+
 TEST_P(Dump, SaysWhereEachWasCreated) {
     run([] {
         const int first = __LINE__;

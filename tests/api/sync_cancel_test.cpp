@@ -1,4 +1,5 @@
 // Which waits a request to stop ends, and what it leaves behind.
+#include "support/cancel_points.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/sync.hpp>
@@ -22,37 +23,9 @@ using weft::testing::simulate;
 
 class SyncCancel : public with_runtime {
 protected:
-    // A request to stop is there before f begins.
-    static void throws_at_once(const std::function<void()>& f) {
-        std::atomic<bool> asked{false};
-        auto handle = spawn([&] {
-            {
-                const no_cancel deaf;
-                wait_until([&] { return asked.load(); });
-            }
-            EXPECT_THROW(f(), cancelled);
-            EXPECT_THROW(f(), cancelled) << "a level, not an event";
-            const no_cancel deaf;
-        });
-        handle.request_stop();
-        asked = true;
-        handle.join();
-    }
-    // And one that comes, most likely, while it waits.
-    static void throws_while_waiting(const std::function<void()>& f) {
-        std::atomic<bool> begun{false};
-        auto handle = spawn([&] {
-            begun = true;
-            EXPECT_THROW(f(), cancelled);
-        });
-        wait_until([&] { return begun.load(); });
-        for (int i = 0; i != 5; ++i) yield();
-        handle.request_stop();
-        handle.join();
-    }
+    static void throws_at_once(const std::function<void()>& f) { cancel_points::at_once.expect(f); }
     static void is_a_point(const std::function<void()>& f) {
-        throws_at_once(f);
-        throws_while_waiting(f);
+        cancel_points::at_once_and_while_waiting.expect(f);
     }
 };
 WEFT_TEST_PROCESSORS(SyncCancel);
