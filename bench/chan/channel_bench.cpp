@@ -19,6 +19,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace weft::bench {
 namespace {
@@ -206,6 +207,75 @@ void select_with_timeout(benchmark::State& state) {
     state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(select_with_timeout)->Apply(on_one);
+
+// The same cases in a set.
+void select_set_ready(benchmark::State& state) {
+    const auto cases = static_cast<std::size_t>(state.range(1));
+    inside(state, [&] {
+        std::vector<chan<int>> c;
+        select_set set;
+        std::int64_t sum = 0;
+        for (std::size_t i = 0; i != cases; ++i)
+            set.add(on_recv(c.emplace_back(1), [&](std::optional<int> v) { sum += *v; }));
+        std::size_t next = 0;
+        for (auto _ : state) {
+            c[next++ % cases].send(1);
+            benchmark::DoNotOptimize(set.wait());
+        }
+        benchmark::DoNotOptimize(sum);
+    });
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(select_set_ready)
+    ->ArgNames({"P", "cases"})
+    ->Args({1, 1})
+    ->Args({1, 4})
+    ->Args({1, 8})
+    ->Args({1, 64})
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
+
+// ------------------------------------------------------------------------------------------------ timers
+
+void timer_reset(benchmark::State& state) {
+    inside(state, [&] {
+        timer t(1h);
+        for (auto _ : state) benchmark::DoNotOptimize(t.reset(1h));
+    });
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(timer_reset)->Apply(on_one);
+
+// Made and dropped before its time.
+void make_timer(benchmark::State& state) {
+    inside(state, [&] {
+        for (auto _ : state) benchmark::DoNotOptimize(timer(1h));
+    });
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(make_timer)->Apply(on_one);
+
+void make_after(benchmark::State& state) {
+    inside(state, [&] {
+        for (auto _ : state) benchmark::DoNotOptimize(after(1h));
+    });
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(make_after)->Apply(on_one);
+
+// One that is due at once: set, fired, received.
+void timer_fires(benchmark::State& state) {
+    inside(state, [&] {
+        timer t(0ns);
+        benchmark::DoNotOptimize(t.channel().recv());
+        for (auto _ : state) {
+            (void)t.reset(0ns);
+            benchmark::DoNotOptimize(t.channel().recv());
+        }
+    });
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(timer_fires)->Apply(on_one);
 
 // -------------------------------------------------------------------------------------------- the baseline
 
