@@ -19,8 +19,7 @@ namespace {
 /// A run queue with a bias of its own. Biased is how the queue of a lone processor stays.
 template <bool Shared>
 struct queue_of {
-    queue_of() { prepare_fences(); }  // As the runtime does when it starts.
-
+    const bool ready = (prepare_fences(), true);  // As the runtime does when it starts.
     bias sharing{Shared};
     run_queue queue{sharing};
 

@@ -20,7 +20,9 @@ namespace weft {
 /// Thrown by sending on a closed channel, and by closing it again.
 class channel_closed : public std::logic_error {
 public:
-    channel_closed() : std::logic_error("weft: the channel is closed") {}
+    channel_closed()
+        : std::logic_error("weft: the channel is closed; only who sends should close it, behind "
+                           "the last value") {}
 };
 
 template <class T>

@@ -123,7 +123,8 @@ public:
 private:
     static std::chrono::nanoseconds positive(std::chrono::nanoseconds period) {
         if (period.count() > 0) return period;
-        throw std::invalid_argument("weft: the period of a ticker must be positive");
+        throw std::invalid_argument(
+            "weft: the period of a ticker must be positive; for a single time use a timer");
     }
 
     detail::timer_core core_;

@@ -281,7 +281,9 @@ void free_box(void* box) noexcept { off_heap_free(box); }
 void throw_channel_closed() { throw channel_closed(); }
 
 void throw_no_channel() {
-    throw std::logic_error("weft: this handle names no channel: it was moved from");
+    throw std::logic_error(
+        "weft: this handle names no channel: it was moved from, or is a sender or receiver "
+        "that was never given one; assign one first");
 }
 
 }  // namespace weft::detail

@@ -22,7 +22,8 @@ std::size_t select_set::insert(std::shared_ptr<any_case> one) {
 
 void select_set::remove(std::size_t index) {
     if (index >= cases_.size() || cases_[index] == nullptr) {
-        throw std::out_of_range("weft: select_set: there is no case of this index");
+        throw std::out_of_range(
+            "weft: select_set: there is no case of this index; use what add() returned, once");
     }
     // Destroyed when the set is whole again: a destructor may use it.
     const std::shared_ptr<any_case> one = std::exchange(cases_[index], nullptr);

@@ -322,7 +322,8 @@ timer_core::~timer_core() {
 }
 
 timer_node& timer_core::node() const {
-    if (node_ == nullptr) throw std::logic_error("weft: this timer was moved from");
+    if (node_ == nullptr)
+        throw std::logic_error("weft: this timer was moved from; use the one it was moved to");
     return *node_;
 }
 

@@ -30,8 +30,9 @@ namespace weft::detail {
 
 class bias {
 public:
-    /// A biased one, or one that is shared from the start.
-    explicit bias(bool shared) noexcept : revoked_(shared) {}
+    /// A biased one, or one that is shared from the start. Without free fences there is no biased one: then enter() would
+    /// cost what it is there to save.
+    explicit bias(bool shared) noexcept : revoked_(shared || !light_fence_is_free) {}
     bias(const bias&) = delete;
     bias& operator=(const bias&) = delete;
 
@@ -39,7 +40,7 @@ public:
     [[nodiscard]] bool enter() noexcept {
         if (revoked_.load(std::memory_order_relaxed)) return false;
         busy_.store(true, std::memory_order_relaxed);
-        light_fence();
+        std::atomic_signal_fence(std::memory_order_seq_cst);  // A light_fence() that is free.
         if (!revoked_.load(std::memory_order_relaxed)) [[likely]]
             return true;
         leave();  // With release: this store, not that of the last leave(), may be what revoke() reads.

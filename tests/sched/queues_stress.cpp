@@ -6,6 +6,7 @@
 #include "sched/inbox.hpp"
 #include "sched/next_slot.hpp"
 #include "support/watchdog.hpp"
+#include "with_fences.hpp"
 
 #include <gtest/gtest.h>
 

@@ -29,7 +29,7 @@ weft_jump:
         leaq    weft_resume(%rip), %rax
         pushq   %rax
         .cfi_adjust_cfa_offset 8
-        jmp     jump_fcontext@PLT
+        jmp     *jump_fcontext@GOTPCREL(%rip)
         .cfi_adjust_cfa_offset -8
         nop
         .p2align 4
