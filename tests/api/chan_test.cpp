@@ -110,6 +110,22 @@ TEST_P(Chan, SendersAreServedInOrder) {
     });
 }
 
+// Also of values that lie in the channel itself: who receives one lets the next sender in.
+TEST_P(Chan, AReceiverLetsTheNextSenderIn) {
+    run([] {
+        chan<int> full(1);
+        full.send(0);
+        std::vector<join_handle<void>> waiters;
+        const std::function<void(int)> sends = [&](int i) { full.send(i + 1); };
+        wait_one_by_one(waiters, "chan send", sends);
+        for (int i = 0; i != 9; ++i) {
+            EXPECT_EQ(full.size(), 1u);
+            EXPECT_EQ(full.recv(), i);
+        }
+        for (auto& w : waiters) w.join();
+    });
+}
+
 TEST_P(Chan, ReceiversAreServedInOrder) {
     run([] {
         const chan<int> empty;
@@ -587,6 +603,42 @@ TEST_P(ChanOfCounted, WhoWaitedForAPromiseGetsWhatTheNextSenderBrings) {
         EXPECT_EQ(receiver->join(), 2);
         sender->join();
         EXPECT_EQ(mine.value, 1);
+    });
+}
+
+TEST_P(ChanOfCounted, WhatIsSentMeanwhileComesBehindWhatWasPromised) {
+    run([] {
+        chan<scripted> c(2);
+        std::optional<join_handle<int>> receiver;
+        std::optional<join_handle<void>> sender;
+        scripted::at_move = [&] {
+            receiver = spawn([&] { return c.recv()->value; });
+            for (int i = 0; i != 50; ++i) yield();
+            sender = spawn([&] { c.send(scripted(2)); });
+            for (int i = 0; i != 50; ++i) yield();
+        };
+        scripted mine(1);
+        EXPECT_TRUE(c.send_for(mine, 1h));
+        EXPECT_EQ(receiver->join(), 1);
+        sender->join();
+        EXPECT_EQ(c.recv()->value, 2);
+    });
+}
+
+TEST_P(ChanOfCounted, APromiseThatIsGivenUpTakesNoPlaceFromAnybody) {
+    run([] {
+        chan<scripted> c(2);
+        scripted::at_move = [&] {
+            spawn([&] { c.send(scripted(2)); }).join();
+            throw move_failed();
+        };
+        scripted mine(1);
+        EXPECT_THROW(c.send_for(mine, 1h), move_failed);
+        EXPECT_EQ(c.size(), 1u);
+        EXPECT_TRUE(c.try_send(scripted(3)));
+        EXPECT_EQ(c.recv()->value, 2);
+        EXPECT_EQ(c.recv()->value, 3);
+        EXPECT_EQ(c.size(), 0u);
     });
 }
 
