@@ -264,20 +264,14 @@ using carried = std::conditional_t<std::is_void_v<T>, unit, T>;
 /// Small trivially copyable types, std::unique_ptr and std::shared_ptr lie in the channel itself; other values get a box of their own
 /// on the heap of the runtime on their way. Semantics are those of Go's channels.
 template <class T>
-class chan : public detail::channel_handle,
+class chan : public detail::handle_of<chan<T>>,
              public detail::sends<chan<T>, T>,
              public detail::receives<chan<T>, T> {
 public:
     /// Unbuffered.
     chan() : chan(0) {}
     /// Throws std::bad_alloc.
-    explicit chan(std::size_t capacity) : channel_handle(make(capacity)) {}
-
-    void swap(chan& other) noexcept { channel_handle::swap(other); }
-    /// Whether both name the same channel.
-    friend bool operator==(const chan& a, const chan& b) noexcept {
-        return detail::handle_access::core_or_null(a) == detail::handle_access::core_or_null(b);
-    }
+    explicit chan(std::size_t capacity) : detail::handle_of<chan<T>>(make(capacity)) {}
 
 private:
     friend detail::sends<chan<T>, T>;
@@ -296,37 +290,29 @@ private:
 
 /// The sending end of a channel.
 template <class T>
-class sender : public detail::channel_handle, public detail::sends<sender<T>, T> {
+class sender : public detail::handle_of<sender<T>>, public detail::sends<sender<T>, T> {
 public:
     /// Of no channel, as when moved from.
-    sender() noexcept : channel_handle(nullptr) {}
-    sender(const chan<T>& c) noexcept : channel_handle(c) {}
-    sender(chan<T>&& c) noexcept : channel_handle(std::move(c)) {}
-
-    void swap(sender& other) noexcept { channel_handle::swap(other); }
-    friend bool operator==(const sender& a, const sender& b) noexcept {
-        return detail::handle_access::core_or_null(a) == detail::handle_access::core_or_null(b);
-    }
+    sender() noexcept : handle(nullptr) {}
+    sender(const chan<T>& c) noexcept : handle(c) {}
+    sender(chan<T>&& c) noexcept : handle(std::move(c)) {}
 
 private:
+    using handle = detail::handle_of<sender<T>>;
     friend detail::sends<sender<T>, T>;
 };
 
 /// The receiving end of a channel.
 template <class T>
-class receiver : public detail::channel_handle, public detail::receives<receiver<T>, T> {
+class receiver : public detail::handle_of<receiver<T>>, public detail::receives<receiver<T>, T> {
 public:
     /// Of no channel, as when moved from.
-    receiver() noexcept : channel_handle(nullptr) {}
-    receiver(const chan<T>& c) noexcept : channel_handle(c) {}
-    receiver(chan<T>&& c) noexcept : channel_handle(std::move(c)) {}
-
-    void swap(receiver& other) noexcept { channel_handle::swap(other); }
-    friend bool operator==(const receiver& a, const receiver& b) noexcept {
-        return detail::handle_access::core_or_null(a) == detail::handle_access::core_or_null(b);
-    }
+    receiver() noexcept : handle(nullptr) {}
+    receiver(const chan<T>& c) noexcept : handle(c) {}
+    receiver(chan<T>&& c) noexcept : handle(std::move(c)) {}
 
 private:
+    using handle = detail::handle_of<receiver<T>>;
     friend detail::receives<receiver<T>, T>;
 };
 

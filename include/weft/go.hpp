@@ -6,9 +6,9 @@
 
 #include <weft/clock.hpp>
 #include <weft/detail/call_site.hpp>
-#include <weft/detail/operation.hpp>
 #include <weft/detail/task.hpp>
 #include <weft/detail/thread_block.hpp>
+#include <weft/detail/timed.hpp>
 #include <weft/exceptions.hpp>
 
 #include <atomic>
@@ -216,12 +216,9 @@ void sleep_until(const std::chrono::time_point<Clock, Duration>& when) {
     if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
         detail::sleep_until(clock::time_point(detail::to_nanoseconds(when.time_since_epoch())));
     } else {
-        // Another clock may be set meanwhile: look again after each sleep. (Not in a simulation, where time is virtual.)
-        std::chrono::nanoseconds left = detail::time_left(when, Clock::now());
         do {
-            detail::sleep_for(left);
-            left = detail::time_left(when, Clock::now());
-        } while (left.count() > 0 && !detail::simulation_is_on());
+            detail::sleep_for(detail::time_left(when, Clock::now()));
+        } while (!detail::time_is_up(when));
     }
 }
 

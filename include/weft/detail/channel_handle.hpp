@@ -3,7 +3,7 @@
 
 #include <weft/clock.hpp>
 #include <weft/detail/channel_core.hpp>
-#include <weft/detail/operation.hpp>
+#include <weft/detail/timed.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -58,6 +58,22 @@ struct handle_access {
     }
 };
 
+/// A handle of one type: it swaps and compares with its like only.
+template <class Self>
+class handle_of : public channel_handle {
+public:
+    void swap(Self& other) noexcept { channel_handle::swap(other); }
+    /// Whether both name the same channel.
+    friend bool operator==(const Self& a, const Self& b) noexcept {
+        return handle_access::core_or_null(a) == handle_access::core_or_null(b);
+    }
+
+protected:
+    explicit handle_of(channel_core* adopted) noexcept : channel_handle(adopted) {}
+    explicit handle_of(const channel_handle& other) noexcept : channel_handle(other) {}
+    explicit handle_of(channel_handle&& other) noexcept : channel_handle(std::move(other)) {}
+};
+
 /// The moment `d` from now, for a channel operation.
 template <class Rep, class Period>
 [[nodiscard]] std::int64_t chan_deadline(std::chrono::duration<Rep, Period> d) noexcept {
@@ -72,15 +88,14 @@ template <class Clock, class Duration>
     return chan_deadline(time_left(when, now_by<Clock>()));
 }
 
-/// Repeats `attempt(deadline)` while it times out ahead of `when`, by a clock that may be set; not in a simulation,
-/// with whose time it does not go on.
+/// Repeats `attempt(deadline)` until it does not time out, or time_is_up().
 template <class Clock, class Duration, class Attempt>
 chan_status chan_attempt_until(std::chrono::time_point<Clock, Duration> when, Attempt&& attempt) {
     for (;;) {
         const std::int64_t deadline = chan_deadline(when);
         const chan_status status = attempt(deadline);
         if (status == chan_status::ok || status == chan_status::closed) return status;
-        if (deadline == chan_tries || simulation_is_on()) return chan_status::timeout;
+        if (deadline == chan_tries || time_is_up(when)) return chan_status::timeout;
     }
 }
 

@@ -11,15 +11,21 @@ namespace weft::detail {
 
 inline constexpr clock::time_point no_deadline = clock::time_point::max();
 
+/// Behind a wait until `when` that timed out: whether that was the end of it. A clock other than ours may have been set
+/// meanwhile, so it is looked at; but not in a simulation, with whose time it does not go on.
+template <class Clock, class Duration>
+[[nodiscard]] bool time_is_up(const std::chrono::time_point<Clock, Duration>& when) {
+    return simulation_is_on() || time_left(when, now_by<Clock>()).count() <= 0;
+}
+
 /// Returns what attempt(deadline) does, which waits until then at most.
 template <class Rep, class Period, class Attempt>
 auto attempt_for(const std::chrono::duration<Rep, Period>& d, Attempt&& attempt) {
     return attempt(deadline_after(to_nanoseconds(d)));
 }
 
-/// The same until a moment of any clock. Another clock than ours may be set meanwhile: an attempt whose time is up
-/// looks at it again. (In a simulation it is not looked at: it does not go on as virtual time does.) attempt() returns
-/// something that is false when the time was up.
+/// The same until a moment of any clock: again while it times out before time_is_up(). attempt() returns something that
+/// is false when the time was up.
 template <class Clock, class Duration, class Attempt>
 auto attempt_until(const std::chrono::time_point<Clock, Duration>& when, Attempt&& attempt) {
     if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
@@ -27,8 +33,7 @@ auto attempt_until(const std::chrono::time_point<Clock, Duration>& when, Attempt
     } else {
         for (;;) {
             if (auto result = attempt(deadline_after(time_left(when, Clock::now())))) return result;
-            if (simulation_is_on() || time_left(when, Clock::now()).count() <= 0)
-                return decltype(attempt(no_deadline)){};
+            if (time_is_up(when)) return decltype(attempt(no_deadline)){};
         }
     }
 }
