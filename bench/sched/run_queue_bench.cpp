@@ -1,7 +1,6 @@
 // What does the run queue cost, biased and shared, beside the same work on a std::deque under a mutex?
 #include "sched/run_queue.hpp"
 
-#include "os/fence.hpp"
 #include "sched/bias.hpp"
 #include "sched/coroutine.hpp"
 
@@ -19,7 +18,6 @@ namespace {
 /// A run queue with a bias of its own. Biased is how the queue of a lone processor stays.
 template <bool Shared>
 struct queue_of {
-    const bool ready = (prepare_fences(), true);  // As the runtime does when it starts.
     bias sharing{Shared};
     run_queue queue{sharing};
 

@@ -37,6 +37,7 @@ struct chan_waiter : waiter {
     void* source;               // Of a sender that has no cell: its value.
     meeting* shared = nullptr;  // Of a select.
     meeting_end how = meeting_end::none;
+    // Written by whom they concern, and read by nobody else.
     std::uint32_t index;      // Of a select: which case.
     std::uintptr_t promise;   // Of `promised`.
     chan_waiter* next_woken;  // In a meeting_chain.

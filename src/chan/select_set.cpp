@@ -43,7 +43,7 @@ public:
     [[nodiscard]] T& operator[](std::size_t i) noexcept { return data()[i]; }
 
 private:
-    std::array<T, 8> few_{};
+    std::array<T, 8> few_;  // Not {}: that would write zeroes over the room of the waiters, too.
     std::vector<T> many_;
 };
 

@@ -18,8 +18,8 @@ namespace weft::detail {
 /// Set once by prepare_fences(), before the runtime's first thread; never cleared.
 extern bool light_fence_is_free;
 
-/// Registers the process for membarrier; idempotent.
-void prepare_fences() noexcept;
+/// Registers the process for membarrier; idempotent. Whether light fences are free now.
+bool prepare_fences() noexcept;
 
 inline void light_fence() noexcept {
     if (light_fence_is_free) [[likely]] {

@@ -32,7 +32,7 @@ class bias {
 public:
     /// A biased one, or one that is shared from the start. Without free fences there is no biased one: then enter() would
     /// cost what it is there to save.
-    explicit bias(bool shared) noexcept : revoked_(shared || !light_fence_is_free) {}
+    explicit bias(bool shared) noexcept : revoked_(shared || !prepare_fences()) {}
     bias(const bias&) = delete;
     bias& operator=(const bias&) = delete;
 

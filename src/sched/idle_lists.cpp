@@ -11,7 +11,7 @@ namespace weft::detail {
 
 namespace {
 
-constexpr std::size_t timers_many = 64;  // See timer_window.
+constexpr std::size_t timers_many = 64;  // See timer_window in idle.cpp.
 
 }  // namespace
 
@@ -76,6 +76,12 @@ void assign_locked(machine& m, processor* p, coroutine* c) noexcept {
     m.assigned = p;
     m.assigned_coroutine = c;
     m.note.store(1, std::memory_order_release);
+}
+
+void leave_spinners(machine& m) noexcept {
+    if (!m.spinning) return;
+    m.spinning = false;
+    sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
 }
 
 bool has_work(const processor& p) noexcept {

@@ -29,14 +29,12 @@ void assign_locked(machine& m, processor* p, coroutine* c) noexcept;
 
 // Without it. ---------------------------------------------------------------------------------------------
 
+/// `m` no longer looks for work; nobody is woken in its place, as by stop_spinning().
+void leave_spinners(machine& m) noexcept;
+
 [[nodiscard]] bool has_work(const processor& p) noexcept;
 /// Step 3 of go_idle. What sits in a `next` is left to the monitor.
 [[nodiscard]] bool work_visible() noexcept;
-
-/// With many timers pending, those due within this time of each other share a wake-up: a sleep with a timeout costs
-/// 10 us of CPU in a virtual machine (the timer is programmed by an exit), many times the work that a timer usually
-/// brings. With fewer, every timer is as exact as the kernel's.
-inline constexpr std::int64_t timer_window = 70'000;
 
 /// How often to look whether a suspected deadlock has become one.
 inline constexpr std::int64_t look_again = 500'000'000;

@@ -121,10 +121,7 @@ processor* take_idle_processor() noexcept {
 }
 
 void release_processor(machine& m) noexcept {
-    if (m.spinning) {
-        m.spinning = false;
-        sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
-    }
+    leave_spinners(m);
     offer_processor(let_go(m));
 }
 
@@ -151,10 +148,7 @@ void offer_processor(processor& p) noexcept {
 
 void give_to_locked(machine& from, machine& to, coroutine& c) noexcept {
     processor* const p = &let_go(from);
-    if (from.spinning) {
-        from.spinning = false;
-        sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
-    }
+    leave_spinners(from);
     {
         const std::lock_guard hold(sched.idle_lock);
         assign_locked(to, p, &c);
@@ -192,10 +186,7 @@ bool stop_idle_processor(processor& p) noexcept {
 }
 
 processor& stop_held_processor(machine& m) noexcept {
-    if (m.spinning) {
-        m.spinning = false;
-        sched.spinning.fetch_sub(1, std::memory_order_seq_cst);
-    }
+    leave_spinners(m);
     processor& p = let_go(m);
     {
         const std::lock_guard hold(sched.idle_lock);

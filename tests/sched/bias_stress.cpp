@@ -10,7 +10,6 @@
 #include "base/stress.hpp"
 #include "os/fence.hpp"
 #include "support/watchdog.hpp"
-#include "with_fences.hpp"
 
 #include <gtest/gtest.h>
 

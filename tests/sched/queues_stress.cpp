@@ -6,7 +6,6 @@
 #include "sched/inbox.hpp"
 #include "sched/next_slot.hpp"
 #include "support/watchdog.hpp"
-#include "with_fences.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,6 @@
 #include "sched/global_queue.hpp"
 #include "sched/inbox.hpp"
 #include "sched/next_slot.hpp"
-#include "with_fences.hpp"
 
 #include <gtest/gtest.h>
 

@@ -14,7 +14,6 @@
 #include "base/stress.hpp"
 #include "sched/coroutine.hpp"
 #include "support/watchdog.hpp"
-#include "with_fences.hpp"
 
 #include <gtest/gtest.h>
 

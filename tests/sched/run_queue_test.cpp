@@ -3,7 +3,6 @@
 #include "sched/run_queue.hpp"
 
 #include "sched/coroutine.hpp"
-#include "with_fences.hpp"
 
 #include <gtest/gtest.h>
 

@@ -167,7 +167,8 @@ struct received {
     std::uintptr_t promise = 0;
 };
 
-/// Receives into `cell`; of a channel of boxes, or says from whom to.
+/// Receives into `cell`. The first from a channel whose values are their own cells, the second from one of boxes; that one
+/// may say instead from whom to take the value.
 chan_status receive_value_cell(channel_core& c, void* cell, std::int64_t deadline);
 received receive_box_cell(channel_core& c, void* cell, std::int64_t deadline);
 void sender_served(waiter& sender) noexcept;

@@ -179,8 +179,7 @@ private:
             // Another clock may have been set meanwhile; then this ends without reason.
             const auto left = detail::time_left(when, Clock::now());
             in_time =
-                wait_with(lock, detail::deadline_after(left), stop) ||
-                (!detail::simulation_is_on() && detail::time_left(when, Clock::now()).count() > 0);
+                wait_with(lock, detail::deadline_after(left), stop) || !detail::time_is_up(when);
         }
         return in_time ? std::cv_status::no_timeout : std::cv_status::timeout;
     }

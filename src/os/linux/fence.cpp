@@ -10,10 +10,13 @@ namespace weft::detail {
 
 bool light_fence_is_free = false;
 
-void prepare_fences() noexcept {
-    if (light_fence_is_free) return;
-    light_fence_is_free =
-        ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+bool prepare_fences() noexcept {
+    // Written once at most: who comes later may do so while others read it.
+    if (!light_fence_is_free &&
+        ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0) {
+        light_fence_is_free = true;
+    }
+    return light_fence_is_free;
 }
 
 void heavy_fence() noexcept {
