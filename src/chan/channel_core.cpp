@@ -31,9 +31,9 @@ chan_status status_of(const chan_step& step) noexcept {
 // What a wait has come to.
 struct waited {
     chan_status status = chan_status::ok;
-    meeting_end how =
-        meeting_end::none;  // Of `ok`: who was met has seen to it; `none`: the step did not block,
-    chan_step did;          // and did this.
+    // Of `ok`: how somebody who was met has seen to it. `none`: the step did not block, and did `did`.
+    meeting_end how = meeting_end::none;
+    chan_step did;
     std::uintptr_t promise = 0;  // Of `promised`.
 };
 
@@ -98,12 +98,8 @@ template <class Step>
     return got;
 }
 
-}  // namespace
-
 // An operation tries at once where it looks as if it would succeed, and waits otherwise. Two functions, so that neither
 // has the other's frame.
-
-namespace {
 
 [[gnu::noinline]] chan_status send_at_once(channel_core& c, void* cell, std::int64_t deadline) {
     const chan_step step = locked(c, [&] { return send_locked(c, cell); });

@@ -429,8 +429,8 @@ TEST(ChanWithoutRuntime, ThreadsAlone) {
     EXPECT_FALSE(quiet.send_for(v, 1ms));
 }
 
-#if !defined(__clang__) ||                                                                         \
-    __clang_major__ >= 16  // Earlier ones can't compile the views of libstdc++.
+// Earlier clangs can't compile the views of libstdc++.
+#if !defined(__clang__) || __clang_major__ >= 16
 TEST_P(Chan, IsARangeForViews) {
     run([] {
         const chan<int> c(5);
@@ -591,14 +591,13 @@ TEST_P(ChanOfCounted, WhoWaitedForAPromiseGetsWhatTheNextSenderBrings) {
         const auto meanwhile = [] {
             for (int i = 0; i != 50; ++i) yield();
         };
-        scripted::at_move = [&] {
+        scripted mine(1, [&] {
             receiver = spawn([&] { return c.recv()->value; });
             meanwhile();
             sender = spawn([&] { c.send(scripted(2)); });
             meanwhile();
             throw move_failed();
-        };
-        scripted mine(1);
+        });
         EXPECT_THROW(c.send_for(mine, 1h), move_failed);
         EXPECT_EQ(receiver->join(), 2);
         sender->join();
@@ -611,13 +610,12 @@ TEST_P(ChanOfCounted, WhatIsSentMeanwhileComesBehindWhatWasPromised) {
         chan<scripted> c(2);
         std::optional<join_handle<int>> receiver;
         std::optional<join_handle<void>> sender;
-        scripted::at_move = [&] {
+        scripted mine(1, [&] {
             receiver = spawn([&] { return c.recv()->value; });
             for (int i = 0; i != 50; ++i) yield();
             sender = spawn([&] { c.send(scripted(2)); });
             for (int i = 0; i != 50; ++i) yield();
-        };
-        scripted mine(1);
+        });
         EXPECT_TRUE(c.send_for(mine, 1h));
         EXPECT_EQ(receiver->join(), 1);
         sender->join();
@@ -628,11 +626,10 @@ TEST_P(ChanOfCounted, WhatIsSentMeanwhileComesBehindWhatWasPromised) {
 TEST_P(ChanOfCounted, APromiseThatIsGivenUpTakesNoPlaceFromAnybody) {
     run([] {
         chan<scripted> c(2);
-        scripted::at_move = [&] {
+        scripted mine(1, [&] {
             spawn([&] { c.send(scripted(2)); }).join();
             throw move_failed();
-        };
-        scripted mine(1);
+        });
         EXPECT_THROW(c.send_for(mine, 1h), move_failed);
         EXPECT_EQ(c.size(), 1u);
         EXPECT_TRUE(c.try_send(scripted(3)));

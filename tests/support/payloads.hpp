@@ -55,19 +55,22 @@ private:
     }
 };
 
-/// Does what it is told when it is moved, once.
+/// Does what it is told when it is moved first.
 class scripted {
 public:
-    explicit scripted(int v) : value(v) {}
+    explicit scripted(int v, std::function<void()> at_move = nullptr)
+        : value(v), at_move_(std::move(at_move)) {}
     scripted(scripted&& other) : value(other.value) {
-        if (const auto act = std::exchange(at_move, nullptr)) act();
+        if (const auto act = std::exchange(other.at_move_, nullptr)) act();
         other.value = moved_from;
     }
     scripted& operator=(scripted&&) = delete;
 
     static constexpr int moved_from = -1;
-    static inline std::function<void()> at_move;
     int value;
+
+private:
+    std::function<void()> at_move_;
 };
 
 }  // namespace weft::test
