@@ -1,6 +1,7 @@
 #include <weft/chan.hpp>
 #include <weft/detail/operation.hpp>
 
+#include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
 #include "chan/channel_steps.hpp"
@@ -261,10 +262,10 @@ void destroy_channel(channel_core& c) noexcept {
         // Destructors may do what they like, but nobody has a handle any more.
         while (returned_cell* box = c.returned.load(std::memory_order_relaxed)) {
             c.returned.store(box->next, std::memory_order_relaxed);
-            c.drop(&box);
+            call_user(c.drop, &box);
         }
         for (; c.count.load(std::memory_order_relaxed) != 0; drop_head(c)) {
-            c.drop(c.cell_at(c.head));
+            call_user(c.drop, c.cell_at(c.head));
         }
     }
     c.~channel_core();

@@ -1,5 +1,7 @@
 #include <weft/select.hpp>
 
+#include "arch/calls.hpp"
+
 #include <algorithm>
 #include <array>
 #include <stdexcept>
@@ -70,7 +72,7 @@ std::size_t select_set::run(bool waits) {
     const selected result = select_cells(table.data(), count, plan.deadline);
     const std::size_t chosen = plan.chosen(result);
     if (chosen == no_case) return no_case;
-    live[chosen].held->run(result);
+    call_user([&] { live[chosen].held->run(result); });
     return live[chosen].index;
 }
 

@@ -16,6 +16,7 @@
 #include <weft/go.hpp>
 #include <weft/time.hpp>
 
+#include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "chan/channel_steps.hpp"
 #include "chan/timer_channel.hpp"
@@ -253,6 +254,7 @@ void give_node(timer_node& n) noexcept {
     }
     forget_entry(before.home, before.runtime);
     nodes.give(n);
+    if (function != nullptr) call_user([&function] { function.reset(); });
 }
 
 timer_node& take_node() {

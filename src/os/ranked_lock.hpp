@@ -20,6 +20,7 @@ enum class lock_rank : std::uint8_t {
     idle,           // The idle processors and machines.
     global_queue,
     stacks,
+    segments,
     pool,
 };
 

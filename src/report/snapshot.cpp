@@ -58,7 +58,9 @@ void copy_parked(const coroutine& c, coroutine_record& r,
         }
         r.waited_ns = seen_parked_for(c);
     }
-    r.frame_count = static_cast<std::uint32_t>(unwind_parked(c.context, sched.stacks, frames));
+    const stack_ref stack = c.stack;
+    const stack_space space{sched.stacks, stack.is_split() ? stack.newest() : nullptr};
+    r.frame_count = static_cast<std::uint32_t>(unwind_parked(c.context, space, frames));
 }
 
 // Not claimed: what is read may be of two coroutines that follow each other in a descriptor, which the id tells.

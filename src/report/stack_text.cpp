@@ -62,6 +62,7 @@ void append_stack(std::string& text, std::span<const std::uintptr_t> frames, sym
     for (const std::uintptr_t frame : frames) {
         const code_place& place = names.at(frame);
         for (const code_line& line : place.lines) {
+            if (line.hidden) continue;
             all.push_back({&line, &place, frame, &line != &place.lines.back()});
         }
     }

@@ -24,13 +24,20 @@ bool has(std::string_view text, std::string_view part) noexcept {
 // By the mangled name, for that of a template begins with what it returns once it is demangled.
 void classify(code_line& line, std::string_view mangled) noexcept {
     if (mangled == "weft_jump") line.internal = true;
+    // How a split stack goes on elsewhere, or into the runtime and out of it.
+    line.hidden = mangled == "__morestack" || mangled == "weft_user" ||
+                  mangled == "weft_call_user_with_room" || mangled == "weft_preempt_at_call" ||
+                  mangled.starts_with("weft_enter_") || mangled.starts_with("weft_call_");
     if (!mangled.starts_with("_Z")) return;
     const bool local = mangled.starts_with("_ZZ");
     mangled.remove_prefix(std::min(mangled.find_first_not_of("ZNK", 2), mangled.size()));
     if (mangled.starts_with("4weft6detail")) {
         line.internal = true;
-        const bool frame = mangled.starts_with("4weft6detail10task_frame") ||
-                           mangled.starts_with("4weft6detail11result_slot");
+        std::string_view rest = mangled.substr(std::string_view("4weft6detail").size());
+        for (const std::string_view kind : {"12split_stacks", "15reserved_stacks"}) {
+            if (rest.starts_with(kind)) rest.remove_prefix(kind.size());
+        }
+        const bool frame = rest.starts_with("10task_frame") || rest.starts_with("11result_slot");
         const bool of_main = has(mangled, "10start_main") || has(mangled, "9main_body");
         line.entry = frame || of_main || has(mangled, "14coroutine_main") ||
                      mangled.starts_with("4weft6detail8run_task");
@@ -43,10 +50,14 @@ void classify(code_line& line, std::string_view mangled) noexcept {
     }
 }
 
-code_line named(const char* mangled) {
+code_line named(const char* symbol) {
     code_line line;
-    if (mangled == nullptr) return line;
-    line.function = demangled(mangled);
+    if (symbol == nullptr) return line;
+    // What has a stub in front is called <name>.body.
+    std::string mangled = symbol;
+    constexpr std::string_view body = ".body";
+    if (mangled.ends_with(body)) mangled.resize(mangled.size() - body.size());
+    line.function = demangled(mangled.c_str());
     classify(line, mangled);
     return line;
 }

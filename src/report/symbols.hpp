@@ -17,6 +17,7 @@ struct code_line {
     std::string file;      // Empty when unknown.
     unsigned line = 0;
     bool internal = false;  // weft's own, below its interface.
+    bool hidden = false;    // How a stack goes on elsewhere: nothing that anybody called.
     bool entry = false;     // What the closure of a coroutine is called by.
     bool wrapper = false;   // What a closure may have been inlined into.
 };

@@ -64,7 +64,7 @@ void cancel_children(scope_state& s) noexcept {
             }
             if (done) stop = std::stop_source(std::nostopstate);
         }
-        stop.request_stop();
+        if (stop.stop_possible()) request_stop_of(std::move(stop));
     }
 }
 

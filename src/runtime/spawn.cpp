@@ -14,6 +14,7 @@
 #include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
+#include "sched/split_stack.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -24,18 +25,29 @@
 namespace weft::detail {
 namespace {
 
-unsigned stack_for(const spawn_options* options) {
-    if (options == nullptr || options->stack_size == 0) return sched.stack_log2;
+[[noreturn]] void throw_above_max_stack() {
+    throw std::invalid_argument("weft: spawn_options.stack_size is above options.max_stack");
+}
+
+// Its code: see coroutine::stack_code().
+unsigned stack_for(const task_type& type, const spawn_options* options) {
+    if (type.split_stack) {
+        if (options != nullptr && options->stack_size > sched.opts.max_stack) throw_above_max_stack();
+        return split_stack_code_for(options == nullptr ? 0 : options->stack_size);
+    }
+    if (options == nullptr || options->stack_size == 0) {
+        return sched.stack_log2 - stack_store::log2_min;
+    }
     const unsigned log2 = std::max(log2_ceil(options->stack_size), stack_store::log2_min);
     const std::size_t most = std::max<std::size_t>(sched.opts.max_stack, 1);
     if (log2 > std::max(log2_ceil(most), stack_store::log2_min)) {
-        throw std::invalid_argument("weft: spawn_options.stack_size is above options.max_stack");
+        throw_above_max_stack();
     }
     // There are arenas up to this size, and no more bits for it in the descriptor.
     if (log2 > stack_store::log2_max) {
         throw std::invalid_argument("weft: spawn_options.stack_size is above 16 GiB");
     }
-    return log2;
+    return log2 - stack_store::log2_min;
 }
 
 void count_spawn() noexcept {
@@ -86,7 +98,7 @@ coroutine& begin_spawn(const task_type& type, const spawn_options* options, scop
                        spawn_mode mode, const call_site& where) {
     std::optional<foreign_visit> visit;
     visit_if_foreign(visit);
-    const unsigned stack_log2 = stack_for(options);
+    const unsigned stack = stack_for(type, options);
     if (scope != nullptr) enter_scope(*scope);
 
     coroutine* const c = take_descriptor();
@@ -96,12 +108,12 @@ coroutine& begin_spawn(const task_type& type, const spawn_options* options, scop
     }
     c->type = &type;
     c->id = take_id();
-    c->file = where.file;
-    c->line = where.line;
+    c->set_origin(where);
     c->flags.result = outcome::none;
     c->flags.big_frame = false;
-    c->flags.stack_above_min = (stack_log2 - stack_store::log2_min) & 31u;
+    c->flags.stack_above_min = stack & 31u;
     c->no_preempt_depth = 0;
+    c->lock_depth = 0;
     c->no_cancel = 0;
     c->traits = 0;
     c->caught_exceptions = nullptr;

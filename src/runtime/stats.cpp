@@ -37,7 +37,7 @@ runtime_stats stats() noexcept {
     s.stalls = stalls();
     s.trimmed_bytes = trimmed_bytes();
     s.processors = sched.active_count.load(std::memory_order_relaxed);
-    s.stack_bytes = sched.stacks.bytes_in_use();
+    s.stack_bytes = sched.stacks.bytes_in_use() + sched.segments.bytes_out();
     return s;
 }
 

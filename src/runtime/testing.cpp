@@ -46,7 +46,7 @@ void abandon_all() noexcept {
         if (c.scope != nullptr) child_ended(c);
     });
     for_each_abandoned([](coroutine& c) {
-        if (c.stack.get()) sched.stacks.give(c.stack);
+        if (c.stack.get().is_reserved()) sched.stacks.give(c.stack);
         c.stack = stack_ref();
         c.state.store(co_state::dead, std::memory_order_relaxed);
         if (c.join.load(std::memory_order_relaxed) == join_detached) {

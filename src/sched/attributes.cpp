@@ -46,7 +46,7 @@ std::stop_token get_stop_token() {
     }
     // Either request_cancel() sees the source, or we see its bit (both look under or behind the lock).
     if ((self->attention.load(std::memory_order_seq_cst) & attention_cancel) != 0) {
-        extras.stop.request_stop();
+        request_stop_of(extras.stop);
     }
     return extras.stop.get_token();
 }

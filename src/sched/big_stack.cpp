@@ -1,6 +1,7 @@
 // Calling a function on a larger stack, within the same coroutine.
 #include <weft/go.hpp>
 
+#include "arch/calls.hpp"
 #include "arch/unwind.hpp"
 #include "context/context.hpp"
 #include "context/sanitizer.hpp"
@@ -55,6 +56,7 @@ void on_borrowed_stack(raw_arrival raw) {
 
 void call_on_big_stack(void (*f)(void*), void* argument, std::size_t bytes) {
     simulation_point();
+    if (bytes < sched.opts.max_stack && weft_call_user_with_room(f, argument, bytes)) return;
     // Inside blocking() the thread has no coroutine to show, but its stack is one all the same: `home` is
     // found by address.
     char here;

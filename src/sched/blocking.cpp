@@ -2,6 +2,7 @@
 
 #include <weft/go.hpp>
 
+#include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "sched/blocking_threads.hpp"
 #include "sched/extras.hpp"
@@ -42,8 +43,14 @@ struct timed_call {
     void (*f)(void*);
     void* argument;
 };
-void run_on_big_stack(blocking_site& site, void (*f)(void*), void* argument) noexcept {
+// The scheduler stack is a large one, and the scheduler waits for us.
+void run_on_big_stack(bool on_split_stack, blocking_site& site, void (*f)(void*),
+                      void* argument) noexcept {
     timed_call call{site, f, argument};
+    if (on_split_stack) {
+        on_scheduler_stack([&call] { run_timed(call.site, call.f, call.argument); });
+        return;
+    }
     try {
         call_on_big_stack(
             [](void* what) {
@@ -91,7 +98,7 @@ void call_in_place(machine& m, coroutine& self, blocking_site& site, void (*f)(v
     p.call_site = &site;
     hide(m);
     p.call.store(number, std::memory_order_release);  // call
-    run_on_big_stack(site, f, argument);
+    run_on_big_stack(self.stack.get().is_split(), site, f, argument);
     std::uint64_t seen = number;
     if (p.call.compare_exchange_strong(seen, 0, std::memory_order_acq_rel)) {  // call
         show(m, self);
@@ -113,7 +120,7 @@ void call_in_place(machine& m, coroutine& self, blocking_site& site, void (*f)(v
     release_sticky(m);
     hide(m);
     release_processor(m);
-    run_on_big_stack(site, f, argument);
+    run_on_big_stack(self.stack.get().is_split(), site, f, argument);
     end_call_in_place();
     find_processor(m, self);
     sched.blocking_calls.fetch_sub(1, std::memory_order_seq_cst);

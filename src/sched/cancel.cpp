@@ -1,3 +1,4 @@
+#include "arch/calls.hpp"
 #include "sched/cancel.hpp"
 
 #include <weft/exceptions.hpp>
@@ -22,7 +23,20 @@ std::stop_source stop_source_of(coroutine& c) noexcept {
     return extras->owner == &c ? extras->stop : std::stop_source(std::nostopstate);
 }
 
+void report_swallowed(const coroutine& self, const coroutine_extras& extras) noexcept {
+    printer out;
+    out << "weft: coroutine " << self.id.get() << " '" << extras.name.data() << "' created at "
+        << self.file.get() << ":" << self.line() << " has swallowed " << swallowed_reported
+        << " cancellations; let weft::cancelled leave it\n";
+    out.flush();
+}
+
 }  // namespace
+
+// Its callbacks are the program's.
+void request_stop_of(std::stop_source stop) noexcept {
+    call_user([&stop] { stop.request_stop(); });
+}
 
 bool set_cancelled(coroutine& c, attention bit) noexcept {
     const std::uint32_t before = c.attention.fetch_or(bit, std::memory_order_seq_cst);  // cancel
@@ -33,9 +47,9 @@ bool set_cancelled(coroutine& c, attention bit) noexcept {
 void request_cancel(coroutine& c, attention bit) noexcept {
     // The stop source first, and under no lock, for its callbacks are the program's: once the coroutine sees the
     // bit it leaves, and takes them along.
-    if (bit == attention_cancel) stop_source_of(c).request_stop();
+    if (bit == attention_cancel) request_stop_of(stop_source_of(c));
     if (!set_cancelled(c, bit)) return;
-    if (bit == attention_cancel) stop_source_of(c).request_stop();  // One made meanwhile.
+    if (bit == attention_cancel) request_stop_of(stop_source_of(c));  // One made meanwhile.
 }
 
 bool cancellation_allowed(const coroutine& self) noexcept {
@@ -58,11 +72,7 @@ void throw_cancelled(coroutine& self) {
     const bool asked = (self.attention.load(std::memory_order_relaxed) & attention_cancel) != 0;
     if (asked) extras.swallowed = extras.swallowed + 1;
     if (asked && extras.swallowed == swallowed_reported) {
-        printer out;
-        out << "weft: coroutine " << self.id.get() << " '" << extras.name.data() << "' created at "
-            << self.file.get() << ":" << self.line.get() << " has swallowed " << swallowed_reported
-            << " cancellations; let weft::cancelled leave it\n";
-        out.flush();
+        on_scheduler_stack([&] { report_swallowed(self, extras); });
     }
     throw cancelled();
 }

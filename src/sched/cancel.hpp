@@ -16,11 +16,16 @@
 
 #include "sched/coroutine.hpp"
 
+#include <stop_token>
+
 namespace weft::detail {
 
 /// Sets `bit`, wakes the coroutine if it waits cancellably, and tells its stop token. Any thread. The caller
 /// keeps the descriptor from serving another coroutine meanwhile (or cancels that one too, as shutdown does).
 void request_cancel(coroutine& c, attention bit) noexcept;
+
+/// Calls the callbacks of a stop source that was not asked yet. Under no lock.
+void request_stop_of(std::stop_source stop) noexcept;
 
 /// The same without the stop token, whose callbacks are the program's. False: it had been asked already.
 bool set_cancelled(coroutine& c, attention bit = attention_cancel) noexcept;

@@ -68,6 +68,10 @@ enum co_traits : std::uint8_t {
     trait_sticky = 16,   // Preempted where it may hold something of its thread's.
 };
 
+/// The first of the codes of split stacks, behind those of reserved ones.
+inline constexpr unsigned split_stack_code = 24;
+static_assert(stack_store::log2_max - stack_store::log2_min < split_stack_code);
+
 /// Where a coroutine's count of no_cancel goes on in its extras. 0 is 0 in both, so the descriptor tells
 /// whether there is any.
 inline constexpr std::uint8_t no_cancel_full = UINT8_MAX;
@@ -115,12 +119,15 @@ struct alignas(cache_line) coroutine : sleeper {
     alignas(cache_line) const task_type* type = nullptr;
     relaxed<std::uint64_t> id{0};
     relaxed<const char*> file{nullptr};
-    relaxed<std::uint32_t> line{0};
+    relaxed<std::uint16_t> line_low{0};
+    relaxed<std::uint8_t> line_high{0};
+    std::uint8_t lock_depth = 0;  // Locks of the thread library that it holds, as far as is seen.
     struct {
         outcome result : 2;
         bool big_frame : 1;  // The frame is elsewhere; its address is in `frame`.
         std::uint8_t
-            stack_above_min : 5;  // log2 of the stack to attach, less stack_store::log2_min.
+            stack_above_min : 5;  // Of the stack to attach: log2 of its size, less stack_store::log2_min; or
+                                  // split_stack_code and the class of its first segment.
     } flags{};
     std::uint8_t no_preempt_depth = 0;
     relaxed<std::int16_t> affinity{-1};
@@ -138,12 +145,27 @@ struct alignas(cache_line) coroutine : sleeper {
         std::memcpy(&elsewhere, frame.data(), sizeof(elsewhere));
         return elsewhere;
     }
-    [[nodiscard]] unsigned stack_log2() const noexcept {
+    /// The kind and size of its stack: equal for coroutines that can use each other's.
+    [[nodiscard]] unsigned stack_code() const noexcept {
         const unrecorded
             unseen;  // Read by whoever starts it; it writes the bits beside these later.
-        return flags.stack_above_min + stack_store::log2_min;
+        return flags.stack_above_min;
     }
-    [[nodiscard]] call_site created_at() const noexcept { return {file.get(), line.get()}; }
+    [[nodiscard]] bool has_split_stack() const noexcept { return stack_code() >= split_stack_code; }
+    [[nodiscard]] unsigned stack_log2() const noexcept {
+        return stack_code() + stack_store::log2_min;
+    }
+    [[nodiscard]] call_site created_at() const noexcept { return {file.get(), line()}; }
+    [[nodiscard]] std::uint32_t line() const noexcept {
+        return line_low.get() | std::uint32_t{line_high.get()} << 16;
+    }
+    void set_origin(const call_site& where) noexcept {
+        constexpr std::uint32_t most = (1u << 24) - 1;
+        const std::uint32_t number = where.line < most ? where.line : most;
+        file = where.file;
+        line_low = static_cast<std::uint16_t>(number);
+        line_high = static_cast<std::uint8_t>(number >> 16);
+    }
 };
 
 static_assert(sizeof(coroutine) == 3 * cache_line, "the memory of a parked coroutine is a promise");

@@ -1,6 +1,7 @@
 // The values behind weft::local.
 #include <weft/detail/local.hpp>
 
+#include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "sched/extras.hpp"
 #include "sched/local.hpp"
@@ -47,7 +48,7 @@ void put(local_table& table, std::uint32_t key, void* value) {
     if (table.values.size() <= key) table.values.resize(key + 1);
     void* const old = table.values[key];
     table.values[key] = value;
-    if (old != nullptr) type_of(key).destroy(old);
+    if (old != nullptr) call_user(type_of(key).destroy, old);
 }
 
 }  // namespace
@@ -58,7 +59,7 @@ void local_table::clear() noexcept {
         std::vector<void*> dying;
         dying.swap(values);
         for (std::uint32_t key = 0; key != dying.size(); ++key) {
-            if (dying[key] != nullptr) type_of(key).destroy(dying[key]);
+            if (dying[key] != nullptr) call_user(type_of(key).destroy, dying[key]);
         }
     }
 }
@@ -90,7 +91,7 @@ void inherit_locals(coroutine& child) {
         local_table& inherited = extras_of(child).locals;
         if (inherited.values.size() <= key)
             inherited.values.resize(key + 1);  // So that put() can't throw.
-        put(inherited, key, type.copy(value));
+        put(inherited, key, call_user(type.copy, value));
     }
 }
 

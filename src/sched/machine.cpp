@@ -13,6 +13,7 @@
 #include "sched/idle.hpp"
 #include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/split_stack.hpp"
 #include "sched/switch.hpp"
 
 #include <cerrno>
@@ -30,7 +31,8 @@ namespace {
 }
 [[gnu::noinline]] int* thread_errno() noexcept { return &errno; }
 
-void bind_to_thread(machine& m) noexcept {
+// `frame` is in the caller, for what the scheduler does is all below that.
+void bind_to_thread(machine& m, const void* frame) noexcept {
     m.block = this_thread_block();
     m.exceptions = thread_exceptions();
     m.error_number = thread_errno();
@@ -43,6 +45,7 @@ void bind_to_thread(machine& m) noexcept {
     }
     m.thread_id.store(this_thread_id(), std::memory_order_relaxed);
     m.block->preempt.store(0, std::memory_order_relaxed);
+    prepare_for_split_stacks(m, frame);
     m.block->owner.store(&m, std::memory_order_relaxed);
     m.shared_block.store(m.block.get(), std::memory_order_release);  // It is initialised.
 }
@@ -50,6 +53,7 @@ void bind_to_thread(machine& m) noexcept {
 void unbind_from_thread(machine& m) noexcept {
     m.block->owner.store(nullptr, std::memory_order_relaxed);
     m.block->preempt.store(0, std::memory_order_relaxed);
+    forget_split_stacks(m);
 }
 
 // Who is listed may be joined, so its thread has been started. One that began to stop before it was listed has to be
@@ -72,7 +76,7 @@ void* thread_main(void* argument) {
     name_this_thread(name);
     set_timer_slack(1);
     const alternate_stack signal_stack;
-    bind_to_thread(m);
+    bind_to_thread(m, __builtin_frame_address(0));
     hold(m, *m.p);
     run_machine(m);
     unbind_from_thread(m);
@@ -106,7 +110,7 @@ void start_machine(processor& p) noexcept {
 
 void adopt_this_thread(machine& m) noexcept {
     enlist(m);
-    bind_to_thread(m);
+    bind_to_thread(m, __builtin_frame_address(0));
     processor* const p = take_idle_processor();
     WEFT_CHECK(p != nullptr);
     hold(m, *p);

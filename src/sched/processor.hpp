@@ -18,6 +18,7 @@
 #include "sched/next_slot.hpp"
 #include "sched/run_queue.hpp"
 #include "stack/reserved_stack.hpp"
+#include "stack/segment_cache.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -88,6 +89,7 @@ struct alignas(cache_line) processor {
 
     alignas(cache_line) owner_cache<coroutine*, tiny_limits ? 4 : 128> coroutines;
     owner_cache<stack_ref, tiny_limits ? 2 : 32> stacks;
+    segment_cache segments;
     relaxed<std::uint64_t> next_id{0};  // Ids up to `last_id` are this processor's to give out.
     relaxed<std::uint64_t> last_id{0};
     random_source random;
@@ -107,6 +109,7 @@ struct alignas(cache_line) processor {
 /// From here on `m` holds `p`, which nobody else does.
 inline void hold(machine& m, processor& p) noexcept {
     m.p = &p;
+    m.block->segments.store(&p.segments, std::memory_order_relaxed);
     p.holder.store(&m, std::memory_order_relaxed);
 }
 

@@ -7,6 +7,7 @@
 #include "sched/extras.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/split_stack.hpp"
 #include "sched/switch.hpp"
 
 #include <array>
@@ -17,7 +18,7 @@ namespace weft::detail {
 
 void drop_result(coroutine& c) noexcept {
     if (c.flags.result == outcome::value && c.type->drop_result != nullptr) {
-        c.type->drop_result(c.frame_address());
+        call_user(c.type->drop_result, c.frame_address());
     }
     c.flags.result = outcome::none;
 }
@@ -25,7 +26,7 @@ void drop_result(coroutine& c) noexcept {
 std::uintptr_t run_task(coroutine& self) noexcept {
     outcome result = outcome::value;
     try {
-        self.type->run(self.frame_address());
+        call_user(self.type->run, self.frame_address());
     } catch (const cancelled&) {
         result = outcome::cancelled;
     } catch (...) {
@@ -55,8 +56,7 @@ std::uintptr_t run_task(coroutine& self) noexcept {
     return join_detached;
 }
 
-void report_canary(stack_ref stack) noexcept {
-    const coroutine* const c = this_coroutine();
+void report_overflow_of(const coroutine* c, std::size_t limit, std::string_view what) noexcept {
     printer out;
     out << "weft: stack overflow in coroutine ";
     if (c != nullptr) {
@@ -67,13 +67,29 @@ void report_canary(stack_ref stack) noexcept {
         out << "(in a blocking call)";
     }
     out << " (limit ";
-    out.bytes(stack.size());
+    out.bytes(limit);
     out << ")";
     if (c != nullptr)
-        out << ", created at " << std::string_view(c->file.get()) << ":" << c->line.get();
-    out << "; the lowest word of the stack was written\n";
+        out << ", created at " << std::string_view(c->file.get()) << ":" << c->line();
+    if (!what.empty()) out << "; " << what;
+    out << "\n";
     out.flush();
     std::abort();
+}
+
+void report_no_stack(const coroutine& c) noexcept {
+    printer out;
+    out << "weft: no memory for the stack of coroutine " << c.id.get() << ": ";
+    out.bytes(sched.stacks.bytes_in_use());
+    out << " of address space in stacks, ";
+    out.bytes(sched.segments.bytes_out());
+    out << " in segments of split ones\n";
+    out.flush();
+    std::abort();
+}
+
+void report_canary(stack_ref stack) noexcept {
+    report_overflow_of(this_coroutine(), stack.size(), "the lowest word of the stack was written");
 }
 
 namespace {

@@ -1,5 +1,6 @@
 #include "sched/scheduler.hpp"
 
+#include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "base/bits.hpp"
 #include "base/off_heap.hpp"
@@ -13,6 +14,7 @@
 #include "sched/monitor.hpp"
 #include "sched/park.hpp"
 #include "sched/simulation.hpp"
+#include "sched/split_stack.hpp"
 #include "sched/stall.hpp"
 #include "sched/trim.hpp"
 
@@ -72,18 +74,36 @@ void note_finished() noexcept {
     }
 }
 
+namespace {
+
+using descriptor_batch = std::array<coroutine*, decltype(processor::coroutines)::capacity / 2>;
+
+void refill_descriptors(processor& p) noexcept {
+    descriptor_batch batch;
+    for (std::size_t i = sched.coroutines.take(batch.data(), batch.size()); i != 0; --i) {
+        hand_over(batch[i - 1]);
+        p.coroutines.push(batch[i - 1]);
+    }
+}
+
+void return_descriptors(processor& p) noexcept {
+    descriptor_batch batch;
+    for (coroutine*& slot : batch) {
+        slot = p.coroutines.pop();
+        take_over(slot);
+    }
+    sched.coroutines.give(batch.data(), batch.size());
+}
+
+}  // namespace
+
 coroutine* take_descriptor() noexcept {
     machine* const m = this_machine();
     processor* const p = m == nullptr ? nullptr : m->p.get();
     if (p == nullptr) return sched.coroutines.take();
     if (p->coroutines.empty()) {
-        std::array<coroutine*, decltype(p->coroutines)::capacity / 2> batch;
-        const std::size_t n = sched.coroutines.take(batch.data(), batch.size());
-        for (std::size_t i = n; i != 0; --i) {
-            hand_over(batch[i - 1]);
-            p->coroutines.push(batch[i - 1]);
-        }
-        if (n == 0) return nullptr;
+        on_scheduler_stack([p] { refill_descriptors(*p); });
+        if (p->coroutines.empty()) return nullptr;
     }
     coroutine* const c = p->coroutines.pop();
     take_over(c);
@@ -104,14 +124,7 @@ void give_descriptor(coroutine& c) noexcept {
         sched.coroutines.give(c);
         return;
     }
-    if (p->coroutines.full()) {
-        std::array<coroutine*, decltype(p->coroutines)::capacity / 2> batch;
-        for (coroutine*& slot : batch) {
-            slot = p->coroutines.pop();
-            take_over(slot);
-        }
-        sched.coroutines.give(batch.data(), batch.size());
-    }
+    if (p->coroutines.full()) on_scheduler_stack([p] { return_descriptors(*p); });
     hand_over(&c);
     p->coroutines.push(&c);
 }
@@ -224,6 +237,7 @@ void stop_scheduler() noexcept {
     sched.idle_count.store(0);
 
     for (processor* p : sched.all_processors()) {
+        empty_segment_cache(*p);
         while (!p->coroutines.empty()) sched.coroutines.give(*p->coroutines.pop());
         sched.hooks.timers->destroy(p->timers);
         off_heap_free(p->seen);
@@ -242,6 +256,7 @@ void stop_scheduler() noexcept {
     reset_trim();
     sched.global.release();
     sched.stacks.release(&delete_tsan_fiber);
+    sched.segments.release();
     sched.coroutines.release();
     sched.extras.release();
 }

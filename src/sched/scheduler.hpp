@@ -18,6 +18,7 @@
 #include "sched/processor.hpp"
 #include "sched/work_source.hpp"
 #include "stack/reserved_stack.hpp"
+#include "stack/segment_pool.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -86,6 +87,7 @@ struct scheduler {
     // Queues and pools. --------------------------------------------------------------------------------
     global_queue global;
     stack_store stacks;
+    segment_pool segments;
     fixed_pool<coroutine, &coroutine::link> coroutines{"coroutines"};
     fixed_pool<coroutine_extras, &coroutine_extras::link> extras{"extras"};
 

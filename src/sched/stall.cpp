@@ -36,7 +36,7 @@ void report_stall(watched& w, std::int64_t now) noexcept {
     if (const std::size_t size = copy_name(*c, name); size != 0) {
         out << " '" << std::string_view(name.data(), size) << "'";
     }
-    out << ", created at " << std::string_view(c->file.get()) << ":" << c->line.get();
+    out << ", created at " << std::string_view(c->file.get()) << ":" << c->line();
     if (blocked) {
         out << ", has blocked its thread for " << ran / 1'000'000 << " ms";
         std::array<char, 64> channel;

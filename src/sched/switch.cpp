@@ -1,7 +1,6 @@
 #include "sched/switch.hpp"
 
 #include "base/assert.hpp"
-#include "base/print.hpp"
 #include "base/tsan.hpp"
 #include "context/sanitizer.hpp"
 #include "sched/claim.hpp"
@@ -11,8 +10,7 @@
 #include "sched/pick.hpp"
 #include "sched/processor.hpp"
 #include "sched/scheduler.hpp"
-
-#include <cstdlib>
+#include "sched/split_stack.hpp"
 
 namespace weft::detail {
 namespace {
@@ -21,16 +19,11 @@ namespace {
 // has ended and only its stack is left to see to.
 void* const dead_word = reinterpret_cast<void*>(std::uintptr_t{1});
 
-[[gnu::cold, gnu::noinline]] void out_of_stacks(const coroutine& c) noexcept {
-    printer out;
-    out << "weft: no memory for the stack of coroutine " << c.id.get() << ": ";
-    out.bytes(sched.stacks.bytes_in_use());
-    out << " of address space in stacks\n";
-    out.flush();
-    std::abort();
-}
-
 void give_stack(machine& m, stack_ref stack) noexcept {
+    if (stack.is_split()) {
+        give_first_segment(m, *stack.newest());
+        return;
+    }
     processor* const p = m.p;
     if (p != nullptr && stack.log2_size() == sched.stack_log2 && !p->stacks.full()) {
         p->stacks.push(stack);
@@ -45,21 +38,32 @@ void coroutine_main(raw_arrival);
 
 void set_stack(coroutine& c, stack_ref stack) noexcept {
     c.stack = stack;
-    if constexpr (tsan_build) {
+    if (tsan_build && stack.is_reserved()) {
         relaxed<void*>& fiber = sched.stacks.tag_of(stack);
         if (fiber.get() == nullptr) fiber = new_tsan_fiber();
         extras_of(c).tsan_fiber = fiber.get();
     }
 }
 
+void attach_split_stack(machine& m, coroutine& c) noexcept {
+    segment* const s = take_first_segment(m, c.stack_code());
+    if (s == nullptr) report_no_stack(c);
+    c.stack = stack_ref(s);
+    c.context = make_context(s->top(), s->size(), coroutine_main);
+}
+
 void attach_stack(machine& m, coroutine& c) noexcept {
+    if (c.has_split_stack()) {
+        attach_split_stack(m, c);
+        return;
+    }
     processor& p = *m.p;
     stack_ref stack;
     if (c.stack_log2() == sched.stack_log2 && !p.stacks.empty()) {
         stack = p.stacks.pop();
     } else {
         stack = sched.stacks.take(c.stack_log2());
-        if (!stack) out_of_stacks(c);
+        if (!stack) report_no_stack(c);
     }
     const std::size_t guard = stack_store::guard_size(stack.log2_size());
     unpoison_stack(stack.base() + guard, stack.size() - guard);
@@ -94,11 +98,13 @@ void attach_stack(machine& m, coroutine& c) noexcept {
     *m.error_number = c.error_number;
     m.current = &c;
     thread_block& block = *m.block.get();
+    WEFT_ASSERT(block.limit.load(std::memory_order_relaxed) == 0);  // Who switches is in the runtime.
     block.current.store(&c, std::memory_order_relaxed);
     block.attention.store(&c.attention, std::memory_order_relaxed);
 }
 
 void become_scheduler(machine& m) noexcept {
+    WEFT_ASSERT(m.block->limit.load(std::memory_order_relaxed) == 0);
     m.exceptions->caught = m.outer_caught;
     m.exceptions->uncaught = m.outer_uncaught;
     m.current = nullptr;
@@ -111,6 +117,7 @@ void become_scheduler(machine& m) noexcept {
 [[gnu::always_inline]] inline void finish_switch(machine& m, const arrival& from) noexcept {
     if (from.word == nullptr) {
         m.scheduler_context = from.from;
+        m.block->scheduler_sp.store(from.from, std::memory_order_relaxed);
         return;
     }
     if (from.word == dead_word) [[unlikely]] {
@@ -203,6 +210,11 @@ scheduler_stack_of(const machine& m) noexcept {
     __builtin_unreachable();
 }
 
+void check_canary(stack_ref stack) noexcept {
+    // Of a split one every segment is checked when it is given back.
+    if (stack.is_reserved() && !sched.stacks.canary_intact(stack)) report_canary(stack);
+}
+
 // The bottom frame of every stack. When a coroutine ends and the next one has not run yet, it gets the stack
 // as it is: no switch at all, and the stack is warm.
 void coroutine_main(raw_arrival raw) {
@@ -216,7 +228,8 @@ void coroutine_main(raw_arrival raw) {
 
         machine& m = *this_machine();
         const stack_ref stack = self.stack;
-        if (!sched.stacks.canary_intact(stack)) report_canary(stack);
+        check_canary(stack);
+        const unsigned code = self.stack_code();
         retire(m, self, met);
 
         coroutine* next;
@@ -224,7 +237,7 @@ void coroutine_main(raw_arrival raw) {
             next = pick_local(m, *m.p);
             if (next == nullptr) break;
             if (next->state.load(std::memory_order_acquire) == co_state::runnable) {
-                if (next->stack_log2() == stack.log2_size()) {
+                if (next->stack_code() == code) {
                     set_stack(*next, stack);
                 } else {
                     attach_stack(m, *next);

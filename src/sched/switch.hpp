@@ -11,7 +11,9 @@
 #include "sched/coroutine.hpp"
 #include "sched/machine.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace weft::detail {
 
@@ -27,7 +29,12 @@ bool run_coroutine(machine& m, coroutine& c) noexcept;
 /// Runs the closure, and sees to what it throws. Returns the join word that it met at the end: none, detached or the
 /// address of the joiner's ticket; unless detached, the word is `finishing` now. In run_task.cpp.
 [[nodiscard]] std::uintptr_t run_task(coroutine& self) noexcept;
-/// The stack has run over into its canary: says so and aborts.
+/// The stack of `c`, or if null of a blocking call, has run over: says so, and aborts. `limit` in bytes.
+[[noreturn, gnu::cold]] void report_overflow_of(const coroutine* c, std::size_t limit,
+                                                std::string_view what) noexcept;
+/// There is no memory for a stack: says so, and aborts.
+[[noreturn, gnu::cold]] void report_no_stack(const coroutine& c) noexcept;
+/// It has run over into its canary.
 [[noreturn, gnu::cold]] void report_canary(stack_ref stack) noexcept;
 
 /// Destroys the result, if there is one and nobody has taken it.

@@ -6,6 +6,7 @@
 #include "sched/claim.hpp"
 #include "sched/idle.hpp"
 #include "sched/scheduler.hpp"
+#include "stack/segment.hpp"
 
 #include <array>
 #include <atomic>
@@ -46,18 +47,56 @@ std::uint32_t place_of(const coroutine& c) noexcept {
     return static_cast<std::uint32_t>(mixed >> 35) & hash_mask;
 }
 
+// The note that goes with a stack; a split one's is in its first segment. Who reads it without a claim may see anything,
+// but nothing that is not there: segments are not unmapped while a runtime is up, but for huge ones, which are never first.
+stack_note note_of(const coroutine& c) noexcept {
+    const stack_ref stack = c.stack;
+    if (!stack.is_split()) return {sched.stacks.note(stack), sched.stacks.note_time(stack)};
+    const segment* first = stack.newest();
+    while (first->below != nullptr) first = first->below;
+    return first->noted;
+}
+
+void set_note(const coroutine& c, std::uint32_t what) noexcept {
+    const stack_ref stack = c.stack;
+    const auto when = static_cast<std::uint32_t>(monotonic_ns() / tick_ns);
+    if (!stack.is_split()) {
+        sched.stacks.set_note(stack, what);
+        sched.stacks.set_note_time(stack, when);
+        return;
+    }
+    segment* first = stack.newest();
+    while (first->below != nullptr) first = first->below;
+    first->noted = {what, when};
+}
+
 // Whether it is parked, as far as can be seen, and not done with.
 bool is_candidate(const coroutine& c) noexcept {
     if (c.state.load(std::memory_order_acquire) != co_state::parked) return false;
     if ((c.traits & trait_sticky) != 0) return false;  // Its claimer would queue it anywhere.
     const stack_ref stack = c.stack;
     if (!stack || c.context.get() == nullptr) return false;
+    if (stack.is_split()) {
+        // It may have gone meanwhile. A longer chain is looked at once it is claimed.
+        const segment* const newest = stack.newest();
+        return !sched.segments.stays_mapped(newest) || newest->below != nullptr ||
+               newest->noted.what != (place_of(c) | trimmed_bit);
+    }
     return sched.stacks.note(stack) != (place_of(c) | trimmed_bit);
 }
 
-void trim(const coroutine& c, stack_ref stack) noexcept {
-    const auto low =
-        reinterpret_cast<std::uintptr_t>(stack.base()) + stack_store::guard_size(stack.log2_size());
+// What lies below its frames, on the stack or segment that it parked on.
+void trim(const coroutine& c) noexcept {
+    const stack_ref stack = c.stack;
+    std::uintptr_t low = 0;
+    if (stack.is_split()) {
+        // The page with the canary stays.
+        const segment& newest = *stack.newest();
+        low = (reinterpret_cast<std::uintptr_t>(newest.base()) + page_size) & ~(page_size - 1);
+    } else {
+        low = reinterpret_cast<std::uintptr_t>(stack.base()) +
+              stack_store::guard_size(stack.log2_size());
+    }
     const auto high =
         (reinterpret_cast<std::uintptr_t>(c.context.get()) - red_zone) & ~(page_size - 1);
     if (high <= low) return;
@@ -65,20 +104,33 @@ void trim(const coroutine& c, stack_ref stack) noexcept {
     trimmed.fetch_add(high - low, std::memory_order_relaxed);
 }
 
+bool parked_on_its_own(const coroutine& c) noexcept {
+    const stack_ref stack = c.stack;
+    const auto context = reinterpret_cast<std::uintptr_t>(c.context.get());
+    if (stack.is_split()) return stack.newest()->holds(context);
+    const auto base = reinterpret_cast<std::uintptr_t>(stack.base());
+    return context >= base && context < base + stack.size();
+}
+
 void look_closely(coroutine& c) noexcept {
     // Claimed, so it stays where it is.
-    const stack_ref stack = c.stack;
+    if (!parked_on_its_own(c)) return;  // On a borrowed stack.
     const std::uint32_t place = place_of(c);
-    const auto context = reinterpret_cast<std::uintptr_t>(c.context.get());
-    const auto base = reinterpret_cast<std::uintptr_t>(stack.base());
-    if (context < base || context >= base + stack.size()) return;  // On a borrowed stack.
-    const std::uint32_t note = sched.stacks.note(stack);
-    if (note == (place | seen_bit)) {
-        trim(c, stack);
-        sched.stacks.set_note(stack, place | trimmed_bit);
-    } else if (note != (place | trimmed_bit)) {
-        sched.stacks.set_note(stack, place | seen_bit);
-        sched.stacks.set_note_time(stack, static_cast<std::uint32_t>(monotonic_ns() / tick_ns));
+    const stack_note note = note_of(c);
+    if (note.what == (place | seen_bit)) {
+        trim(c);
+        // When it was seen first goes on counting.
+        if (c.stack.get().is_split()) {
+            segment* first = c.stack.get().newest();
+            while (first->below != nullptr) first = first->below;
+            first->noted.what = place | trimmed_bit;
+        } else {
+            sched.stacks.set_note(c.stack, place | trimmed_bit);
+        }
+    } else if (note.what != (place | trimmed_bit)) {
+        set_note(c, place | seen_bit);
+    } else {
+        return;
     }
     now_at.found = true;
 }
@@ -98,7 +150,7 @@ std::int64_t trim_stacks(std::int64_t active_at) {
         now_at.began = now;
         now_at.under_way = true;
         now_at.found = false;
-        if (const std::size_t cooled = sched.stacks.cool(); cooled != 0) {
+        if (const std::size_t cooled = sched.stacks.cool() + sched.segments.cool(); cooled != 0) {
             trimmed.fetch_add(cooled, std::memory_order_relaxed);
             now_at.found = true;
         }
@@ -129,13 +181,12 @@ std::int64_t trim_stacks(std::int64_t active_at) {
 }
 
 std::int64_t seen_parked_for(const coroutine& c) noexcept {
-    const stack_ref stack = c.stack;
-    if (!stack) return 0;
+    if (!c.stack.get()) return 0;
     const std::uint32_t place = place_of(c);
-    const std::uint32_t note = sched.stacks.note(stack);
-    if (note != (place | seen_bit) && note != (place | trimmed_bit)) return 0;
+    const stack_note note = note_of(c);
+    if (note.what != (place | seen_bit) && note.what != (place | trimmed_bit)) return 0;
     const auto now = static_cast<std::uint32_t>(monotonic_ns() / tick_ns);
-    return std::int64_t{now - sched.stacks.note_time(stack)} * tick_ns;
+    return std::int64_t{now - note.when} * tick_ns;
 }
 
 std::uint64_t trimmed_bytes() noexcept { return trimmed.load(std::memory_order_relaxed); }

@@ -27,13 +27,22 @@
 
 namespace weft::detail {
 
-/// One stack: its lowest address and, in the low bits, log2 of its size. Null: none.
+struct segment;
+
+/// One stack: its lowest address and, in the low bits, log2 of its size. Or a split one: the address of the newest of
+/// its segments, with 0 there (assembly relies on that). Null: none.
 class stack_ref {
 public:
     constexpr stack_ref() noexcept = default;
     stack_ref(std::uintptr_t base, unsigned log2_size) noexcept : word_(base | log2_size) {}
+    explicit stack_ref(segment* newest) noexcept : word_(reinterpret_cast<std::uintptr_t>(newest)) {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return word_ != 0; }
+    [[nodiscard]] bool is_split() const noexcept { return word_ != 0 && (word_ & 63) == 0; }
+    [[nodiscard]] bool is_reserved() const noexcept { return (word_ & 63) != 0; }
+    /// Of a split one.
+    [[nodiscard]] segment* newest() const noexcept { return reinterpret_cast<segment*>(word_); }
+    /// Of a reserved one, like all below.
     [[nodiscard]] unsigned log2_size() const noexcept { return word_ & 63; }
     [[nodiscard]] std::size_t size() const noexcept { return std::size_t{1} << log2_size(); }
     [[nodiscard]] std::byte* base() const noexcept {

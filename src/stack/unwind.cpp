@@ -2,6 +2,7 @@
 
 #include "arch/unwind.hpp"
 #include "stack/reserved_stack.hpp"
+#include "stack/segment.hpp"
 
 namespace weft::detail {
 namespace {
@@ -11,7 +12,7 @@ struct walk {
     std::size_t size = 0;
     std::size_t skip = 0;
     bool until_signal = false;  // Nothing counts before the frame that a signal has interrupted.
-    const stack_store* stacks = nullptr;  // Null: wherever it leads.
+    const stack_space* space = nullptr;  // Null: wherever it leads.
 
     _Unwind_Reason_Code visit(_Unwind_Context* at) noexcept {
         if (skip != 0) {
@@ -26,10 +27,7 @@ struct walk {
         }
         if (address == 0 || size == frames.size()) return _URC_END_OF_STACK;
         // The next step reads what lies there: damaged frames end the walk, not the process.
-        if (stacks != nullptr) {
-            const stack_hit hit = stacks->find(_Unwind_GetCFA(at));
-            if (!hit.stack || hit.in_guard) return _URC_END_OF_STACK;
-        }
+        if (space != nullptr && !space->holds(_Unwind_GetCFA(at))) return _URC_END_OF_STACK;
         // Who was interrupted goes on at the very instruction.
         frames[size++] = address + (interrupted != 0 ? 1 : 0);
         return _URC_NO_REASON;
@@ -49,10 +47,19 @@ struct walk {
 
 }  // namespace
 
-std::size_t unwind_parked(const void* context, const stack_store& stacks,
+bool stack_space::holds(std::uintptr_t address) const noexcept {
+    for (const segment* s = newest; s != nullptr; s = s->below) {
+        // The frame of a segment's first function ends where its header begins.
+        if (s->holds(address - 1)) return true;
+    }
+    const stack_hit hit = stacks.find(address);
+    return hit.stack && !hit.in_guard;
+}
+
+std::size_t unwind_parked(const void* context, const stack_space& space,
                           std::span<std::uintptr_t> frames) noexcept {
     if (!weft_goes_on_at_resume(context)) return 0;
-    walk w{.frames = frames, .skip = 1, .stacks = &stacks};
+    walk w{.frames = frames, .skip = 1, .space = &space};
     weft_unwind_parked(context, &walk::each, &w);
     w.drop_maker();
     return w.size;

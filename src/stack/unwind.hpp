@@ -15,11 +15,20 @@
 namespace weft::detail {
 
 class stack_store;
+struct segment;
 
-/// Puts the frames of a suspended context into `frames`, innermost first, and returns how many. It lies on a stack of
-/// `stacks`, and may have been called from another one of these. Whoever asks keeps the context suspended meanwhile. 0
-/// when it can't be read.
-std::size_t unwind_parked(const void* context, const stack_store& stacks,
+/// Where the frames of a suspended context may lie: on a reserved stack, and on others of these that it was called from;
+/// or on the segments of a split one.
+struct stack_space {
+    const stack_store& stacks;
+    const segment* newest = nullptr;
+
+    [[nodiscard]] bool holds(std::uintptr_t address) const noexcept;
+};
+
+/// Puts the frames of a suspended context into `frames`, innermost first, and returns how many. Whoever asks keeps the
+/// context suspended meanwhile. 0 when it can't be read.
+std::size_t unwind_parked(const void* context, const stack_space& space,
                           std::span<std::uintptr_t> frames) noexcept;
 
 /// The caller's own, beginning with the caller.

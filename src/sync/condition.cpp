@@ -23,6 +23,7 @@
 
 #include <weft/go.hpp>
 
+#include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "base/tsan.hpp"
 #include "sched/cancel.hpp"
@@ -128,7 +129,7 @@ bool condition_core::wait(const any_lock& lock, clock::time_point deadline, cond
         inside_.store(inside_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     }
     try {
-        lock.unlock(lock.lock);
+        call_user(lock.unlock, lock.lock);
     } catch (...) {
         leave(me);
         throw;
@@ -160,7 +161,7 @@ bool condition_core::wait(const any_lock& lock, clock::time_point deadline, cond
 
     [&]() noexcept {
         const no_cancel locked_for_sure;
-        lock.relock(lock.lock);
+        call_user(lock.relock, lock.lock);
     }();
     if (failure) std::rethrow_exception(std::move(failure));
     return why == wake_reason::none || wait_succeeded(why);

@@ -34,9 +34,17 @@ void* function_of(std::uintptr_t frame) {
     return _Unwind_FindEnclosingFunction(reinterpret_cast<void*>(frame - 1));
 }
 
+// Where a split stack goes on elsewhere; null where none is.
+extern "C" [[gnu::weak]] void __morestack();
+
 std::vector<void*> functions_of(std::span<const std::uintptr_t> frames) {
     std::vector<void*> result;
-    for (const std::uintptr_t frame : frames) result.push_back(function_of(frame));
+    for (const std::uintptr_t frame : frames) {
+        void* const function = function_of(frame);
+        if (function == nullptr || function != reinterpret_cast<void*>(&__morestack)) {
+            result.push_back(function);
+        }
+    }
     return result;
 }
 
@@ -57,6 +65,11 @@ coroutine* find(id wanted) {
     return found;
 }
 
+stack_space space_of(const coroutine& c) {
+    const stack_ref stack = c.stack;
+    return {sched.stacks, stack.is_split() ? stack.newest() : nullptr};
+}
+
 // Waits until it is parked, and has its frames.
 std::vector<std::uintptr_t> frames_of_parked(id who) {
     for (;;) {
@@ -70,7 +83,7 @@ std::vector<std::uintptr_t> frames_of_parked(id who) {
         const bool waits = c->waiting_epoch() != 0;
         all_frames frames;
         const context_ref context = c->context;
-        const std::size_t n = unwind_parked(context, sched.stacks, frames);
+        const std::size_t n = unwind_parked(context, space_of(*c), frames);
         release_claim(*c);
         if (waits) return {frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(n)};
         weft::yield();
@@ -141,11 +154,11 @@ TEST_P(Unwind, KeepsToTheRoomItIsGiven) {
         ASSERT_TRUE(confirm_claim(*found));
         const context_ref context = found->context;
         std::array<std::uintptr_t, 3> few{1, 1, 1};
-        EXPECT_EQ(unwind_parked(context, sched.stacks, std::span(few).first(2)), 2u);
+        EXPECT_EQ(unwind_parked(context, space_of(*found), std::span(few).first(2)), 2u);
         EXPECT_EQ(few[2], 1u);
-        EXPECT_EQ(unwind_parked(context, sched.stacks, {}), 0u);
+        EXPECT_EQ(unwind_parked(context, space_of(*found), {}), 0u);
         const stack_store others;
-        EXPECT_EQ(unwind_parked(context, others, few), 0u) << "frames elsewhere are not followed";
+        EXPECT_EQ(unwind_parked(context, {others}, few), 0u) << "frames elsewhere are not followed";
         release_claim(*found);
         parked.request_stop();
     });
@@ -226,7 +239,7 @@ TEST(UnwindContext, ThatHasNotRunHasNoFrames) {
     const context_ref context =
         make_context(stack.data() + stack.size(), stack.size(), [](raw_arrival) {});
     all_frames frames;
-    EXPECT_EQ(unwind_parked(context, sched.stacks, frames), 0u);
+    EXPECT_EQ(unwind_parked(context, {sched.stacks}, frames), 0u);
 }
 
 }  // namespace

@@ -10,3 +10,15 @@
 #else
 #define WEFT_STACK_KIND reserved_stacks
 #endif
+
+namespace weft::detail {
+inline namespace WEFT_STACK_KIND {
+/// What the macro says, for use where it is too late for macros.
+inline constexpr bool stack_kind_is_split =
+#if defined(WEFT_SPLIT_STACK) && WEFT_SPLIT_STACK
+    true;
+#else
+    false;
+#endif
+}  // namespace WEFT_STACK_KIND
+}  // namespace weft::detail

@@ -38,6 +38,7 @@ struct task_type {
     void (*run)(void* frame);
     void (*discard)(void* frame) noexcept;      // Destroys a closure that will never run.
     void (*drop_result)(void* frame) noexcept;  // Null when there is nothing to destroy.
+    bool split_stack;                           // It was compiled for split stacks.
 };
 
 /// How a result is kept: references as pointers, void as nothing.
@@ -81,6 +82,8 @@ struct result_slot<void> {
     void drop() noexcept {}
 };
 
+inline namespace WEFT_STACK_KIND {
+
 // The result comes first: a joiner knows R but not F, and finds it at the frame's address.
 template <class F, class R>
 struct task_frame {
@@ -104,8 +107,11 @@ struct task_frame {
 
     static constexpr task_type type{sizeof(task_frame), alignof(task_frame), &run, &discard,
                                     std::is_void_v<R> || std::is_reference_v<R> ? nullptr
-                                                                                : &drop_result};
+                                                                                : &drop_result,
+                                    stack_kind_is_split};
 };
+
+}  // namespace WEFT_STACK_KIND
 
 /// Who is told when the coroutine ends.
 enum class spawn_mode : unsigned char { detached, joinable };

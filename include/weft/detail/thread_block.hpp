@@ -12,6 +12,8 @@ namespace weft::detail {
 
 struct coroutine;
 struct machine;
+struct saved_registers;
+struct segment_cache;
 
 /// A word whose bits ask the running coroutine to take the slow path at its next safepoint.
 using attention_word = std::atomic<std::uint32_t>;
@@ -34,6 +36,25 @@ struct alignas(16) thread_block {
 
     /// Null on foreign threads and inside blocking().
     std::atomic<machine*> owner{nullptr};
+
+    // Split stacks. Assembly knows where these are (src/arch/x86_64/offsets.h).
+
+    /// What %fs:0x70 is unless it is poisoned: the limit of the segment that the coroutine's own code runs on. 0 where
+    /// no prologue may grow or preempt: on other stacks, and inside the runtime.
+    std::atomic<std::uintptr_t> limit{0};
+    /// Below this a call into code that does not check its stack goes elsewhere. 0 with `limit`, and poisoned with it.
+    std::atomic<std::uintptr_t> call_limit{0};
+    /// The limit is, or is about to be, poisoned: asks for an implicit preemption. Set by the monitor, cleared here.
+    std::atomic<std::uint32_t> poisoned{0};
+    /// The free segments of the processor that this thread holds.
+    std::atomic<segment_cache*> segments{nullptr};
+    /// Where the scheduler stack waits while a coroutine runs; below it there is room.
+    std::atomic<void*> scheduler_sp{nullptr};
+    /// The bounds of the part of the thread's own stack on which the scheduler runs.
+    std::atomic<std::uintptr_t> stack_low{0};
+    std::atomic<std::uintptr_t> stack_high{0};
+    /// Where registers that carry arguments are kept meanwhile.
+    std::atomic<saved_registers*> registers{nullptr};
 };
 
 }  // namespace weft::detail

@@ -1,0 +1,75 @@
+# weft::split_stack: for programs, or parts of programs, whose coroutines are to begin with 1 KiB.
+#
+# Who links it is compiled with the flags below, and gets libweft_split.o, which is all of libweft with stubs in front
+# (tools/split/stubs.cpp) and the assembly of src/arch/x86_64 for growing, calling and preempting. It takes the place of
+# libweft.a, whose members nobody needs any more.
+set(weft_has_split_stack OFF)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" AND LINUX
+   AND NOT WEFT_SANITIZE)
+  set(weft_has_split_stack ON)
+endif()
+if(NOT weft_has_split_stack)
+  return()
+endif()
+
+add_executable(weft-split-stubs
+  ${PROJECT_SOURCE_DIR}/tools/split/call_graph.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/stubs.cpp)
+weft_target(weft-split-stubs PUBLIC_ONLY)
+
+# The call graph comes with the objects.
+target_compile_options(weft PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fcallgraph-info=su>)
+
+# What only such programs have.
+add_library(weft_split_parts OBJECT
+  ${PROJECT_SOURCE_DIR}/src/arch/x86_64/enter.S
+  ${PROJECT_SOURCE_DIR}/src/arch/x86_64/morestack.S
+  ${PROJECT_SOURCE_DIR}/src/arch/x86_64/thunks.S
+  ${PROJECT_SOURCE_DIR}/src/sched/split_calls.cpp)
+weft_target(weft_split_parts)
+target_include_directories(weft_split_parts PRIVATE ${PROJECT_SOURCE_DIR}/include)
+target_compile_options(weft_split_parts PRIVATE
+  $<$<COMPILE_LANGUAGE:CXX>:-fcallgraph-info=su;-fno-tree-slp-vectorize>)
+
+set(weft_split_object ${PROJECT_BINARY_DIR}/weft_split.o)
+set(weft_split_calls ${PROJECT_SOURCE_DIR}/src/arch/x86_64/split_calls.txt)
+set(weft_split_list ${PROJECT_BINARY_DIR}/weft_split.objects)
+file(GENERATE OUTPUT ${weft_split_list} CONTENT
+  "$<JOIN:$<TARGET_OBJECTS:weft>,\n>\n$<JOIN:$<TARGET_OBJECTS:weft_split_parts>,\n>\n")
+add_custom_command(OUTPUT ${weft_split_object}
+  COMMAND ${CMAKE_COMMAND}
+    -D OBJECTS=${weft_split_list} -D OUT=${weft_split_object} -D CALLS=${weft_split_calls}
+    -D STUBS=$<TARGET_FILE:weft-split-stubs> -D READELF=${CMAKE_READELF} -D OBJCOPY=${CMAKE_OBJCOPY}
+    -D LD=${CMAKE_LINKER} -D CXX=${CMAKE_CXX_COMPILER}
+    -P ${PROJECT_SOURCE_DIR}/cmake/make_split_object.cmake
+  DEPENDS weft weft_split_parts weft-split-stubs ${weft_split_calls} ${weft_split_list}
+    $<TARGET_OBJECTS:weft> $<TARGET_OBJECTS:weft_split_parts>
+    ${PROJECT_SOURCE_DIR}/cmake/make_split_object.cmake
+  COMMENT "Making the runtime for split stacks"
+  VERBATIM)
+add_custom_target(weft_split_runtime DEPENDS ${weft_split_object})
+
+# See docs/design/stacks.md for why each is needed.
+set(weft_split_flags
+  -fsplit-stack -maccumulate-outgoing-args -fno-plt
+  -mindirect-branch=thunk-extern -mindirect-branch-register -mfunction-return=keep
+  -ffunction-sections)
+
+add_library(weft_split_stack INTERFACE)
+add_library(weft::split_stack ALIAS weft_split_stack)
+set_target_properties(weft_split_stack PROPERTIES EXPORT_NAME split_stack)
+target_include_directories(weft_split_stack INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_compile_features(weft_split_stack INTERFACE cxx_std_20)
+target_link_libraries(weft_split_stack INTERFACE
+  Threads::Threads Boost::context ${weft_mimalloc_target} ${weft_backtrace_library})
+target_compile_definitions(weft_split_stack INTERFACE WEFT_SPLIT_STACK=1)
+target_compile_options(weft_split_stack INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:${weft_split_flags}>)
+target_link_options(weft_split_stack INTERFACE
+  $<BUILD_INTERFACE:${weft_split_object}> -fsplit-stack LINKER:-z,now
+  # Where libweft.a is linked as well, for other parts of the program, nothing of it may be pulled in. Its members
+  # have copies of what is in here.
+  -lstdc++)
+set_property(TARGET weft_split_stack PROPERTY
+  INTERFACE_LINK_DEPENDS $<BUILD_INTERFACE:${weft_split_object}>)
+add_dependencies(weft_split_stack weft_split_runtime)

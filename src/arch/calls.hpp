@@ -1,0 +1,44 @@
+// Calls between the runtime and the program, and to where there is room, as far as split stacks make them special.
+//
+// Where no stack is split these are plain calls (plain_calls.cpp); in programs with split stacks x86_64/enter.S takes
+// their place. Everything in the runtime that calls the program's code does so by call_user().
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+
+namespace weft::detail {
+
+/// Runs f(a, b), which is the program's: on the coroutine's own stack, where it may grow and be preempted.
+/// `f` is any function of at most two pointers; what it returns comes back if it is a pointer.
+extern "C" void* weft_call_user(void (*f)(), void* a, void* b);
+inline void call_user(void (*f)(void*), void* a) {
+    weft_call_user(reinterpret_cast<void (*)()>(f), a, nullptr);
+}
+inline void call_user(void (*f)(void*) noexcept, void* a) noexcept {
+    weft_call_user(reinterpret_cast<void (*)()>(f), a, nullptr);
+}
+inline void* call_user(void* (*f)(const void*), const void* a) {
+    return weft_call_user(reinterpret_cast<void (*)()>(f), const_cast<void*>(a), nullptr);
+}
+/// The same for what is no plain call: f() may call the program as it likes. It has a large stack for it.
+template <class F>
+inline void call_user(F&& f) {
+    void (*const run)(void*) = [](void* g) { (*static_cast<std::remove_reference_t<F>*>(g))(); };
+    call_user(run, const_cast<void*>(static_cast<const void*>(std::addressof(f))));
+}
+
+/// The same with at least `bytes` of stack, when the coroutine's is a split one; false, and nothing has happened, when it
+/// is not.
+extern "C" bool weft_call_user_with_room(void (*f)(void*), void* argument, std::size_t bytes);
+
+/// Runs f(argument) on the scheduler stack, when the coroutine's own is a split one. It does not park.
+extern "C" void weft_on_scheduler_stack(void (*f)(void*), void* argument);
+template <class F>
+inline void on_scheduler_stack(F&& f) {
+    weft_on_scheduler_stack([](void* g) { (*static_cast<std::remove_reference_t<F>*>(g))(); },
+                            std::addressof(f));
+}
+
+}  // namespace weft::detail

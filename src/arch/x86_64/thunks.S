@@ -1,0 +1,111 @@
+// Where split code goes for every call through a pointer, and for every call to what may be in another object: the
+// compiler's -mindirect-branch=thunk-extern sends it here.
+//
+// ABI       __x86_indirect_thunk_<reg>: jumped to or called with the target in a register, everything else as the
+//           target wants it. __x86_indirect_thunk: with the target on the stack, above its return address.
+// Registers r10 and r11 are lost: no argument is ever in them.
+// Calls     the target; weft_call_on_large, weft_preempt_at_call (morestack.S).
+//
+// With room for code that does not check, the target is jumped to. Else, in order:
+//     the runtime's own entries           see to their stack themselves
+//     a split function                    so does it: known by its prologue
+//     the setjmp family, vfork            return twice, the second time into a frame that would be gone: in place
+//     small leaves of the C library       need no room worth mentioning: in place
+//     everything else                     on a large segment, for this call only
+// The in-place ones are in a table by address, weft_in_place (sched/split_stack.cpp).
+#if defined(__x86_64__)
+#include "arch/x86_64/split.inc"
+
+        split_text
+        .macro thunk register
+        .globl  __x86_indirect_thunk_\register
+        .type   __x86_indirect_thunk_\register, @function
+        .p2align 4
+__x86_indirect_thunk_\register:
+        .cfi_startproc
+        endbr64
+        cmpq    BLOCK(CALL_LIMIT), %rsp
+        jb      1f
+        jmp     *%\register
+1:      .ifnc \register, r11
+        movq    %\register, %r11
+        .endif
+        jmp     weft_call_checked
+        .cfi_endproc
+        .size   __x86_indirect_thunk_\register, . - __x86_indirect_thunk_\register
+        .endm
+        .irp r, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+        thunk   \r
+        .endr
+
+        function __x86_indirect_thunk
+        .cfi_def_cfa_offset 16
+        popq    %r11
+        .cfi_def_cfa_offset 8
+        jmp     __x86_indirect_thunk_r11
+        end_function __x86_indirect_thunk
+
+        function weft_call_checked
+        cmpq    $POISON, BLOCK(CALL_LIMIT)
+        je      .Lpoisoned
+.Lcheck:
+        leaq    __start_weft_split_text(%rip), %r10
+        cmpq    %r10, %r11
+        jb      1f
+        leaq    __stop_weft_split_text(%rip), %r10
+        cmpq    %r10, %r11
+        jb      .Lin_place
+1:
+        // Direct mapped: slot by address, a second one beside it.
+        movl    %r11d, %r10d
+        shrl    $4, %r10d
+        andl    $IN_PLACE_SLOTS - 1, %r10d
+        pushq   %rax
+        .cfi_adjust_cfa_offset 8
+        leaq    weft_in_place(%rip), %rax
+        cmpq    (%rax, %r10, 8), %r11
+        je      2f
+        cmpq    8(%rax, %r10, 8), %r11
+2:      popq    %rax
+        .cfi_adjust_cfa_offset -8
+        je      .Lin_place
+        movl    %r11d, %r10d
+        andl    $0xfff, %r10d
+        cmpl    $0xff0, %r10d
+        ja      .Lborrow                // the prologue might lie across the end of the page
+        movq    %r11, %r10
+        cmpl    $0xfa1e0ff3, (%r10)     // endbr64
+        jne     3f
+        addq    $4, %r10
+3:      cmpl    $0x243b4864, (%r10)     // cmp %fs:0x70, %rsp
+        jne     4f
+        cmpl    $0x00007025, 4(%r10)
+        je      .Lin_place
+4:      cmpl    $0x249c8d4c, (%r10)     // lea -frame(%rsp), %r11
+        je      .Lin_place
+.Lborrow:
+        call    weft_call_on_large
+        ret
+.Lin_place:
+        jmp     *%r11
+
+.Lpoisoned:
+        movq    BLOCK(LIMIT), %r10
+        movq    %r10, STACK_LIMIT
+        testq   %r10, %r10
+        jnz     5f
+        movq    $0, BLOCK(CALL_LIMIT)   // not in a coroutine's own code
+        jmp     *%r11
+5:      newest_segment %r10
+        movq    SEGMENT_CALL_LIMIT(%r10), %r10
+        movq    %r10, BLOCK(CALL_LIMIT)
+        call    weft_preempt_at_call
+        cmpq    BLOCK(CALL_LIMIT), %rsp
+        jb      .Lcheck
+        jmp     *%r11
+        end_function weft_call_checked
+
+        split_stack_notes
+#else
+        .section .note.GNU-stack, "", @progbits
+#endif

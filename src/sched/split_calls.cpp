@@ -1,0 +1,165 @@
+// What only programs with split stacks have: the C++ ends of src/arch/x86_64/{morestack,thunks,enter}.S.
+#include "base/assert.hpp"
+#include "base/off_heap.hpp"
+#include "sched/machine.hpp"
+#include "sched/preempt.hpp"
+#include "sched/processor.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/split_stack.hpp"
+
+#include <array>
+#include <csetjmp>
+#include <cstdlib>
+#include <cstring>
+#include <unwind.h>
+
+#include <ucontext.h>
+#include <unistd.h>
+
+namespace weft::detail {
+namespace {
+
+void set_limit(std::uintptr_t limit) noexcept {
+    asm volatile("movq %0, %%fs:0x70" : : "r"(limit) : "memory");
+}
+
+// As the macro enter_user_mode in split.inc.
+void enter_user_mode(thread_block& block, const segment& newest) noexcept {
+    const auto limit = reinterpret_cast<std::uintptr_t>(newest.limit);
+    block.call_limit.store(reinterpret_cast<std::uintptr_t>(newest.call_limit),
+                           std::memory_order_relaxed);
+    block.limit.store(limit, std::memory_order_relaxed);
+    set_limit(limit);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (block.poisoned.load(std::memory_order_relaxed) != 0) {
+        block.call_limit.store(static_cast<std::uintptr_t>(POISON), std::memory_order_relaxed);
+        set_limit(static_cast<std::uintptr_t>(POISON));
+    }
+}
+
+void enter_runtime_mode(thread_block& block) noexcept {
+    block.limit.store(0, std::memory_order_relaxed);
+    block.call_limit.store(0, std::memory_order_relaxed);
+    set_limit(0);
+}
+
+// Whether a coroutine that was asked to yield may be interrupted where it is.
+bool may_preempt(const coroutine& self, const machine& m) noexcept {
+    return m.p.get() != nullptr && !self.stack.get().newest()->over_borrowed() &&
+           self.no_preempt_depth == 0 && self.lock_depth == 0 && m.exceptions->uncaught == 0;
+}
+
+}  // namespace
+
+extern "C" {
+
+/// 0, 1, 2: vector registers of 16, 32 and 64 bytes.
+[[gnu::visibility("hidden")]] std::uint8_t weft_vector_level = 0;
+
+/// Functions that are called in place: see thunks.S. One slot more, for the neighbour of the last.
+[[gnu::visibility("hidden")]] const void* weft_in_place[IN_PLACE_SLOTS + 1] = {};
+
+/// Called by assembly in the coroutine's own code, through its stub.
+void weft_preempt_here() noexcept {
+    machine& m = *this_machine();
+    coroutine& self = *this_coroutine();
+    thread_block& block = *m.block.get();
+    block.poisoned.store(0, std::memory_order_relaxed);
+    if (m.block->preempt.load(std::memory_order_relaxed) == preempt_none || !may_preempt(self, m)) {
+        return;
+    }
+    saved_registers* const mine = block.registers.load(std::memory_order_relaxed);
+    saved_registers* fresh = nullptr;
+    try {
+        fresh = off_heap_new<saved_registers>();
+    } catch (const std::bad_alloc&) {
+        return;
+    }
+    block.registers.store(fresh, std::memory_order_relaxed);
+    preempt_implicitly(self);
+    thread_block& now = *this_thread_block();
+    off_heap_delete(now.registers.exchange(mine, std::memory_order_relaxed));
+}
+
+// Phase 2 of an exception passes the frame of a crossing: the segment above it is left. The unwinder still runs there.
+_Unwind_Reason_Code weft_morestack_personality(int, _Unwind_Action actions, _Unwind_Exception_Class,
+                                               _Unwind_Exception*, _Unwind_Context*) noexcept {
+    if ((actions & _UA_CLEANUP_PHASE) == 0) return _URC_CONTINUE_UNWIND;
+    coroutine& self = *this_coroutine();
+    segment& left = *self.stack.get().newest();
+    segment_cache& cache = this_machine()->p->segments;
+    self.stack = stack_ref(left.below);
+    left.link = cache.left_behind;
+    cache.left_behind = &left;
+    thread_block& block = *this_thread_block();
+    if (block.limit.load(std::memory_order_relaxed) != 0) enter_user_mode(block, *left.below);
+    return _URC_CONTINUE_UNWIND;
+}
+
+// It leaves the runtime.
+_Unwind_Reason_Code weft_entered_personality(int, _Unwind_Action actions, _Unwind_Exception_Class,
+                                             _Unwind_Exception*, _Unwind_Context*) noexcept {
+    if ((actions & _UA_CLEANUP_PHASE) == 0) return _URC_CONTINUE_UNWIND;
+    enter_user_mode(*this_thread_block(), *this_coroutine()->stack.get().newest());
+    return _URC_CONTINUE_UNWIND;
+}
+
+// It comes from the program, into the runtime.
+_Unwind_Reason_Code weft_user_personality(int, _Unwind_Action actions, _Unwind_Exception_Class,
+                                          _Unwind_Exception*, _Unwind_Context*) noexcept {
+    if ((actions & _UA_CLEANUP_PHASE) == 0) return _URC_CONTINUE_UNWIND;
+    enter_runtime_mode(*this_thread_block());
+    return _URC_CONTINUE_UNWIND;
+}
+
+// g++ -fsplit-stack links with --wrap=pthread_create. A thread begins on its own stack, with a limit of 0.
+int __real_pthread_create(void*, const void*, void* (*)(void*), void*);
+int __wrap_pthread_create(void* handle, const void* attributes, void* (*body)(void*),
+                          void* argument) {
+    return __real_pthread_create(handle, attributes, body, argument);
+}
+
+}  // extern "C"
+
+namespace {
+
+std::size_t slot_of(const void* function) noexcept {
+    return (reinterpret_cast<std::uintptr_t>(function) >> 4) & (IN_PLACE_SLOTS - 1);
+}
+
+bool call_in_place(const void* function) noexcept {
+    const std::size_t slot = slot_of(function);
+    for (const std::size_t at : {slot, slot + 1}) {
+        if (weft_in_place[at] != nullptr && weft_in_place[at] != function) continue;
+        weft_in_place[at] = function;
+        return true;
+    }
+    return false;
+}
+
+template <class F>
+const void* address_of(F* function) noexcept {
+    return reinterpret_cast<const void*>(function);
+}
+
+extern "C" int __sigsetjmp(jmp_buf, int);
+extern "C" int _setjmp(jmp_buf);
+extern "C" int weft_setjmp_itself(jmp_buf) __asm__("setjmp");
+
+// Before any coroutine. What returns twice comes first, for it must have a place.
+[[gnu::constructor]] void fill_in_place() noexcept {
+    WEFT_CHECK(call_in_place(address_of(&weft_setjmp_itself)));
+    WEFT_CHECK(call_in_place(address_of(&_setjmp)));
+    WEFT_CHECK(call_in_place(address_of(&__sigsetjmp)));
+    WEFT_CHECK(call_in_place(address_of(&::vfork)));
+    WEFT_CHECK(call_in_place(address_of(&::getcontext)));
+    static_cast<void>(call_in_place(address_of(&::memcpy)));
+    static_cast<void>(call_in_place(address_of(&::memmove)));
+    static_cast<void>(call_in_place(address_of(&::memset)));
+    static_cast<void>(call_in_place(address_of(&::memcmp)));
+    static_cast<void>(call_in_place(address_of(&::strlen)));
+    weft_vector_level = __builtin_cpu_supports("avx512f") ? 2 : __builtin_cpu_supports("avx") ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace weft::detail

@@ -1,0 +1,201 @@
+#include "sched/split_stack.hpp"
+
+#include "base/assert.hpp"
+#include "base/off_heap.hpp"
+#include "sched/machine.hpp"
+#include "sched/preempt.hpp"
+#include "sched/processor.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/switch.hpp"
+
+
+namespace weft::detail {
+
+// What assembly takes for granted.
+static_assert(offsetof(thread_block, current) == BLOCK_CURRENT);
+static_assert(offsetof(thread_block, owner) == BLOCK_OWNER);
+static_assert(offsetof(thread_block, limit) == BLOCK_LIMIT);
+static_assert(offsetof(thread_block, call_limit) == BLOCK_CALL_LIMIT);
+static_assert(offsetof(thread_block, poisoned) == BLOCK_POISONED);
+static_assert(offsetof(thread_block, segments) == BLOCK_SEGMENTS);
+static_assert(offsetof(thread_block, scheduler_sp) == BLOCK_SCHEDULER_SP);
+static_assert(offsetof(thread_block, stack_low) == BLOCK_STACK_LOW);
+static_assert(offsetof(thread_block, stack_high) == BLOCK_STACK_HIGH);
+static_assert(offsetof(thread_block, registers) == BLOCK_REGISTERS);
+static_assert(offsetof(segment, below) == SEGMENT_BELOW);
+static_assert(offsetof(segment, limit) == SEGMENT_LIMIT);
+static_assert(offsetof(segment, call_limit) == SEGMENT_CALL_LIMIT);
+static_assert(offsetof(segment, link) == SEGMENT_LINK);
+static_assert(offsetof(segment, crossing) == SEGMENT_CROSSING);
+static_assert(offsetof(segment, dynamic) == SEGMENT_DYNAMIC);
+static_assert(offsetof(segment, depth_kib) == SEGMENT_DEPTH);
+static_assert(offsetof(segment, size_class) == SEGMENT_CLASS);
+static_assert(offsetof(segment, next_class) == SEGMENT_NEXT_CLASS);
+static_assert(offsetof(segment, flags) == SEGMENT_FLAGS);
+static_assert(offsetof(segment, size_kib) == SEGMENT_SIZE);
+static_assert(offsetof(segment, next_usable) == SEGMENT_NEXT_USABLE);
+static_assert(offsetof(segment_cache, lists) == 0);
+static_assert(sizeof(segment_cache::list) == 1 << LIST_LOG2_SIZE);
+static_assert(offsetof(segment_cache::list, head) == LIST_HEAD);
+static_assert(offsetof(segment_cache::list, room) == LIST_ROOM);
+static_assert(offsetof(saved_registers, general) == SAVED_RCX);
+static_assert(offsetof(saved_registers, link) == SAVED_LINK);
+static_assert(sizeof(saved_registers) == SAVED_SIZE);
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+static_assert(offsetof(coroutine, stack) == COROUTINE_STACK);
+#pragma GCC diagnostic pop
+
+namespace {
+
+constexpr std::size_t far_room = std::size_t{256} * 1024;
+
+void free_dynamic(segment& s, const void* above) noexcept {
+    for (dynamic_block** at = &s.dynamic; *at != nullptr;) {
+        dynamic_block* const block = *at;
+        if (above != nullptr && block->frame >= above) {
+            at = &block->next;
+            continue;
+        }
+        *at = block->next;
+        off_heap_free(block);
+    }
+}
+
+// `cache` null: without a processor.
+void give_segment(segment_cache* cache, segment& s) noexcept {
+    if (!s.canary_intact()) {
+        report_overflow_of(this_coroutine(), s.size(), "the end of a segment was written");
+    }
+    free_dynamic(s, nullptr);
+    if (s.size_class == class_huge) {
+        sched.segments.give_huge(s);
+    } else if (cache != nullptr) {
+        cache->give(s, sched.segments);
+    } else {
+        s.link = nullptr;
+        sched.segments.give(&s);
+    }
+}
+
+void clean_up(segment_cache& cache) noexcept {
+    while (segment* const s = cache.left_behind) {
+        cache.left_behind = s->link;
+        give_segment(&cache, *s);
+    }
+}
+
+}  // namespace
+
+unsigned split_stack_code_for(std::size_t bytes) noexcept {
+    unsigned c = first_class_min;
+    while (c < class_large && size_of_class(c) < bytes) ++c;
+    return split_stack_code + c;
+}
+
+segment* take_first_segment(machine& m, unsigned code) noexcept {
+    segment_cache& cache = m.p->segments;
+    segment* const s = cache.take(code - split_stack_code, sched.segments);
+    if (s == nullptr) return nullptr;
+    // It may have been somebody's second.
+    s->below = nullptr;
+    s->noted = {};
+    s->depth_kib = s->size_kib;
+    s->flags = 0;
+    return s;
+}
+
+void give_first_segment(machine& m, segment& s) noexcept {
+    WEFT_ASSERT(s.below == nullptr);
+    processor* const p = m.p;
+    if (p != nullptr) clean_up(p->segments);
+    give_segment(p == nullptr ? nullptr : &p->segments, s);
+}
+
+void empty_segment_cache(processor& p) noexcept {
+    clean_up(p.segments);
+    p.segments.empty_into(sched.segments);
+}
+
+void prepare_for_split_stacks(machine& m, const void* frame) noexcept {
+    thread_block& block = *m.block.get();
+    // Above the frame there is more of the same stack: whoever called it, and the thread's own data.
+    const auto here = reinterpret_cast<std::uintptr_t>(frame);
+    block.stack_high.store(here + 2048, std::memory_order_relaxed);
+    block.stack_low.store(here - far_room, std::memory_order_relaxed);
+    block.registers.store(off_heap_new<saved_registers>(), std::memory_order_relaxed);
+}
+
+void forget_split_stacks(machine& m) noexcept {
+    thread_block& block = *m.block.get();
+    off_heap_delete(block.registers.exchange(nullptr, std::memory_order_relaxed));
+    block.segments.store(nullptr, std::memory_order_relaxed);
+    block.scheduler_sp.store(nullptr, std::memory_order_relaxed);
+    block.stack_high.store(0, std::memory_order_relaxed);
+    block.stack_low.store(0, std::memory_order_relaxed);
+}
+
+namespace {
+
+// Growing is nothing that the program has called.
+class errno_kept {
+public:
+    explicit errno_kept(const machine& m) noexcept : where_(m.error_number), what_(*where_) {}
+    ~errno_kept() { *where_ = what_; }
+    errno_kept(const errno_kept&) = delete;
+    errno_kept& operator=(const errno_kept&) = delete;
+
+private:
+    int* const where_;
+    const int what_;
+};
+
+}  // namespace
+
+// Called by assembly, on the scheduler stack, in the runtime's mode. --------------------------------------------
+
+extern "C" {
+
+[[gnu::visibility("hidden")]] segment* weft_slow_grow(std::size_t needed, segment& newest,
+                                                      std::size_t flags) noexcept {
+    machine& m = *this_machine();
+    const errno_kept kept(m);
+    segment_cache& cache = m.p->segments;
+    clean_up(cache);
+    if (newest.depth_kib > sched.opts.max_stack / 1024) {
+        report_overflow_of(m.current, sched.opts.max_stack, {});
+    }
+    // `needed` has the red zone in it. A borrowed one is always large.
+    unsigned c = (flags & SEGMENT_BORROWED) != 0 ? class_large : unsigned{newest.next_class};
+    while (c <= class_large && size_of_class(c) - sizeof(segment) < needed) ++c;
+    segment* const s = c <= class_large ? cache.take(c, sched.segments)
+                                        : sched.segments.take_huge(needed - red_zone_size);
+    if (s == nullptr) report_no_stack(*m.current.get());
+    return s;
+}
+
+[[gnu::visibility("hidden")]] void weft_slow_shrink(segment& s) noexcept {
+    machine& m = *this_machine();
+    const errno_kept kept(m);
+    segment_cache& cache = m.p->segments;
+    clean_up(cache);
+    give_segment(&cache, s);
+}
+
+[[gnu::visibility("hidden")]] void* weft_slow_allocate(std::size_t size, const void* frame) noexcept {
+    const errno_kept kept(*this_machine());
+    coroutine& self = *this_coroutine();
+    segment& s = *self.stack.get().newest();
+    free_dynamic(s, frame);  // Of frames that have gone.
+    constexpr std::size_t header = 64;
+    static_assert(header >= sizeof(dynamic_block));
+    if (size > sched.opts.max_stack) report_overflow_of(&self, sched.opts.max_stack, {});
+    auto* const memory = static_cast<std::byte*>(off_heap_allocate(size + header, header));
+    s.dynamic = ::new (memory) dynamic_block{s.dynamic, frame};
+    return memory + header;
+}
+
+}  // extern "C"
+
+}  // namespace weft::detail

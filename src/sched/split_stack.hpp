@@ -1,0 +1,52 @@
+// Split stacks, as the scheduler sees them: giving a coroutine its first segment, growing, shrinking, and preempting
+// it where it calls something.
+//
+// The assembly that calls these is linked only into programs with split stacks (the target weft::split_stack); in all
+// others no coroutine has one.
+#pragma once
+
+#include "arch/calls.hpp"
+#include "arch/x86_64/offsets.h"
+#include "sched/coroutine.hpp"
+#include "stack/segment.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace weft::detail {
+
+struct machine;
+struct processor;
+
+/// Registers that carry arguments, of a call that was interrupted. One a machine, and one for each coroutine that was
+/// preempted; a coroutine leaves with the machine's, and brings its own when it goes on.
+struct alignas(64) saved_registers {
+    std::array<std::byte, 512> vectors;
+    std::array<std::uintptr_t, 8> general;
+    saved_registers* link;
+};
+
+/// The smallest class of first segment that there is room in for the runtime's own frames. Not optimised they are larger.
+#if defined(__OPTIMIZE__)
+inline constexpr unsigned first_class_min = 0;
+#else
+inline constexpr unsigned first_class_min = 3;
+#endif
+
+/// The code (coroutine::stack_code) of a split stack whose first segment has at least `bytes`.
+[[nodiscard]] unsigned split_stack_code_for(std::size_t bytes) noexcept;
+
+/// A first segment for a coroutine of that code; null when memory ends. By the machine that is about to run it.
+[[nodiscard]] segment* take_first_segment(machine& m, unsigned code) noexcept;
+/// Takes it back, and with it what an unwinder has left behind. Also without a processor.
+void give_first_segment(machine& m, segment& s) noexcept;
+
+/// Gives every segment the processor keeps to the pool.
+void empty_segment_cache(processor& p) noexcept;
+
+/// What a machine's thread block needs. The machine itself, at the beginning and at the end of its thread.
+void prepare_for_split_stacks(machine& m, const void* frame) noexcept;
+void forget_split_stacks(machine& m) noexcept;
+
+}  // namespace weft::detail

@@ -1,0 +1,312 @@
+#include "stack/segment_pool.hpp"
+
+#include "base/assert.hpp"
+#include "base/bits.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <mutex>
+
+namespace weft::detail {
+namespace {
+
+// How many bits of `mask` at most, the lowest first.
+std::uint64_t lowest(std::uint64_t mask, std::size_t count) noexcept {
+    std::uint64_t taken = 0;
+    for (; count != 0 && mask != 0; --count) {
+        taken |= mask & (~mask + 1);
+        mask &= mask - 1;
+    }
+    return taken;
+}
+
+}  // namespace
+
+segment* make_segment(std::byte* base, unsigned size_class, std::size_t size) noexcept {
+    auto* const s = ::new (base + size - sizeof(segment)) segment();
+    s->limit = base + red_zone_size;
+    s->call_limit = s->limit + CALL_ROOM;
+    s->size_class = static_cast<std::uint8_t>(size_class);
+    // A coroutine that grows once will grow again: from a tiny first segment straight to a page.
+    const unsigned next = std::clamp(size_class + 1, 2u, class_large);
+    s->next_class = static_cast<std::uint8_t>(next);
+    s->next_usable = static_cast<std::uint32_t>(usable_of(size_of_class(next)));
+    s->size_kib = static_cast<std::uint32_t>(size / 1024);
+    s->depth_kib = s->size_kib;
+    if (s->has_canary()) *reinterpret_cast<volatile std::uint64_t*>(base) = SEGMENT_CANARY;
+    return s;
+}
+
+segment_pool::slab& segment_pool::at(std::uint32_t number) noexcept {
+    const std::uint32_t i = number - 1;
+    return regions_[i / slabs_per_region].slabs[i % slabs_per_region];
+}
+
+std::byte* segment_pool::base_of(std::uint32_t number) const noexcept {
+    const std::uint32_t i = number - 1;
+    return regions_[i / slabs_per_region].base.get() + std::size_t{i % slabs_per_region} * slab_size;
+}
+
+std::uint32_t segment_pool::number_of(const void* address) const noexcept {
+    const auto* const p = static_cast<const std::byte*>(address);
+    for (std::size_t r = 0; r != region_count_.load(std::memory_order_relaxed); ++r) {
+        std::byte* const base = regions_[r].base;
+        if (p >= base && p < base + region_size) {
+            const auto offset = static_cast<std::size_t>(p - base);
+            return static_cast<std::uint32_t>(r * slabs_per_region + offset / slab_size + 1);
+        }
+    }
+    WEFT_CHECK(false && "a segment of no region");
+    return 0;
+}
+
+void segment_pool::link_slab(std::uint32_t number) noexcept {
+    slab& s = at(number);
+    std::uint32_t& head = partial_[s.size_class];
+    s.prev = 0;
+    s.next = head;
+    if (head != 0) at(head).prev = number;
+    head = number;
+    s.listed = true;
+}
+
+void segment_pool::unlink_slab(std::uint32_t number) noexcept {
+    slab& s = at(number);
+    if (s.prev != 0) {
+        at(s.prev).next = s.next;
+    } else {
+        partial_[s.size_class] = s.next;
+    }
+    if (s.next != 0) at(s.next).prev = s.prev;
+    s.listed = false;
+}
+
+bool segment_pool::add_region() noexcept {
+    const std::size_t n = region_count_.load(std::memory_order_relaxed);
+    if (n == regions_max) return false;
+    void* const base = reserve_pages(region_size, slab_size, "segments");
+    if (base == nullptr) return false;
+    void* const table = reserve_pages(slabs_per_region * sizeof(slab), page_size, "segment-table");
+    if (table == nullptr) {
+        release_pages(base, region_size);
+        return false;
+    }
+    regions_[n].base = static_cast<std::byte*>(base);
+    regions_[n].slabs = static_cast<slab*>(table);
+    regions_[n].fresh = 0;
+    region_count_.store(n + 1, std::memory_order_release);
+    return true;
+}
+
+// A slab without pages, given to a class. 0: memory has ended.
+std::uint32_t segment_pool::take_slab(unsigned size_class) noexcept {
+    std::uint32_t number = empty_;
+    if (number != 0) {
+        empty_ = at(number).next;
+    } else {
+        std::size_t n = region_count_.load(std::memory_order_relaxed);
+        if (n == 0 || regions_[n - 1].fresh == slabs_per_region) {
+            if (!add_region()) return 0;
+            ++n;
+        }
+        region& r = regions_[n - 1];
+        number = static_cast<std::uint32_t>((n - 1) * slabs_per_region + r.fresh++ + 1);
+        ::new (&at(number)) slab();
+    }
+    slab& s = at(number);
+    s.size_class = static_cast<std::uint8_t>(size_class);
+    const std::size_t count = slab_size / size_of_class(size_class);
+    s.free = ~std::uint64_t{0} >> (64 - count);
+    s.quiet = 0;
+    s.pages = 0;
+    link_slab(number);
+    return number;
+}
+
+segment* segment_pool::take(unsigned size_class, std::size_t count) noexcept {
+    const std::lock_guard hold(lock_);
+    if (size_class == class_large) return take_large(count);
+    const std::size_t size = size_of_class(size_class);
+    segment* chain = nullptr;
+    while (count != 0) {
+        std::uint32_t number = partial_[size_class];
+        if (number == 0) number = take_slab(size_class);
+        if (number == 0) break;
+        slab& s = at(number);
+        std::uint64_t taken = lowest(s.free, count);
+        s.free &= ~taken;
+        s.quiet &= ~taken;
+        if (s.free == 0) unlink_slab(number);
+        for (; taken != 0; taken &= taken - 1) {
+            const std::size_t offset = static_cast<std::size_t>(std::countr_zero(taken)) * size;
+            const std::size_t pages = std::max<std::size_t>(size / page_size, 1);
+            const std::uint32_t touched = ((1u << pages) - 1) << (offset / page_size);
+            s.pages = static_cast<std::uint16_t>(s.pages | touched);
+            segment* const one = make_segment(base_of(number) + offset, size_class, size);
+            one->link = chain;
+            chain = one;
+            --count;
+            out_.fetch_add(size, std::memory_order_relaxed);
+        }
+    }
+    return chain;
+}
+
+void segment_pool::give(segment* chain) noexcept {
+    const std::lock_guard hold(lock_);
+    while (chain != nullptr) {
+        segment* const one = chain;
+        chain = one->link;
+        const std::size_t size = one->size();
+        out_.fetch_sub(size, std::memory_order_relaxed);
+        if (one->size_class == class_large) {
+            one->link = large_;
+            large_ = one;
+            ++large_count_;
+            continue;
+        }
+        const std::uint32_t number = number_of(one);
+        slab& s = at(number);
+        WEFT_ASSERT(s.size_class == one->size_class);
+        const auto offset = static_cast<std::size_t>(one->base() - base_of(number));
+        s.free |= std::uint64_t{1} << (offset / size);
+        if (!s.listed) link_slab(number);
+    }
+}
+
+bool segment_pool::add_large() noexcept {
+    void* const mapped = reserve_pages(chunk_size, page_size, "large-segments");
+    if (mapped == nullptr) return false;
+    auto* const base = static_cast<std::byte*>(mapped);
+    for (std::size_t i = larges_per_chunk; i-- != 0;) {
+        std::byte* const slot = base + i * large_stride;
+        if (!guard_pages(slot, page_size)) deny_pages(slot, page_size);
+        segment* const s = make_segment(slot + page_size, class_large, slab_size);
+        s->link = large_;
+        large_ = s;
+        ++large_count_;
+    }
+    auto* const chunk = ::new (base + larges_per_chunk * large_stride) large_chunk();
+    *chunk = {chunks_, base};
+    chunks_ = chunk;
+    return true;
+}
+
+segment* segment_pool::take_large(std::size_t count) noexcept {
+    segment* chain = nullptr;
+    for (; count != 0; --count) {
+        if (large_ == nullptr && !add_large()) break;
+        segment* const one = large_;
+        large_ = one->link;
+        --large_count_;
+        large_least_ = std::min(large_least_, large_count_);
+        segment* const s = make_segment(one->base(), class_large, slab_size);
+        s->link = chain;
+        chain = s;
+        out_.fetch_add(slab_size, std::memory_order_relaxed);
+    }
+    return chain;
+}
+
+segment* segment_pool::take_huge(std::size_t usable) noexcept {
+    const std::size_t size =
+        round_up(usable + sizeof(segment) + red_zone_size + page_size, page_size);
+    void* const mapped = reserve_pages(size + page_size, page_size, "huge-segment");
+    if (mapped == nullptr) return nullptr;
+    auto* const guard = static_cast<std::byte*>(mapped);
+    if (!guard_pages(guard, page_size)) deny_pages(guard, page_size);
+    out_.fetch_add(size, std::memory_order_relaxed);
+    return make_segment(guard + page_size, class_huge, size);
+}
+
+void segment_pool::give_huge(segment& s) noexcept {
+    const std::size_t size = s.size();
+    out_.fetch_sub(size, std::memory_order_relaxed);
+    release_pages(s.base() - page_size, size + page_size);
+}
+
+// The pages of a slab on which everything has lain free for a while.
+std::size_t segment_pool::cool_slab(std::uint32_t number) noexcept {
+    slab& s = at(number);
+    const std::size_t size = size_of_class(s.size_class);
+    const std::size_t per_page = std::max<std::size_t>(page_size / size, 1);
+    const std::size_t pages_each = std::max<std::size_t>(size / page_size, 1);
+    const std::uint64_t all = ~std::uint64_t{0} >> (64 - per_page);
+    std::size_t cooled = 0;
+    for (std::size_t page = 0; page != pages_per_slab; page += pages_each) {
+        const std::uint64_t bits = all << (page / pages_each * per_page);
+        const std::uint32_t touched = ((1u << pages_each) - 1) << page;
+        if ((s.free & s.quiet & bits) != bits || (s.pages & touched) == 0) continue;
+        discard_pages(base_of(number) + page * page_size, pages_each * page_size);
+        s.pages = static_cast<std::uint16_t>(s.pages & ~touched);
+        cooled += pages_each * page_size;
+    }
+    s.quiet = s.free;
+    return cooled;
+}
+
+std::size_t segment_pool::cool() noexcept {
+    constexpr std::size_t larges_at_once = 256;
+    std::size_t cooled = 0;
+    const std::lock_guard hold(lock_);
+    for (unsigned c = 0; c != class_large; ++c) {
+        const std::size_t count = slab_size / size_of_class(c);
+        const std::uint64_t all = ~std::uint64_t{0} >> (64 - count);
+        for (std::uint32_t number = partial_[c]; number != 0;) {
+            const std::uint32_t next = at(number).next;
+            cooled += cool_slab(number);
+            slab& s = at(number);
+            if (s.free == all && s.pages == 0) {
+                unlink_slab(number);
+                s.size_class = no_class;
+                s.next = empty_;
+                empty_ = number;
+            }
+            number = next;
+        }
+    }
+    // The large ones that nobody wanted: all but the page of the header. They keep their place in the list.
+    std::size_t idle = std::min(large_least_, larges_at_once);
+    large_least_ = large_count_;
+    std::size_t skip = large_count_ - idle;
+    for (segment* s = large_; s != nullptr && idle != 0; s = s->link) {
+        if (skip != 0) {
+            --skip;
+            continue;
+        }
+        if (s->flags != 0) break;  // Cooled before, and so are those below it.
+        discard_pages(s->base(), slab_size - page_size);
+        s->flags = 1;
+        cooled += slab_size - page_size;
+        --idle;
+    }
+    return cooled;
+}
+
+bool segment_pool::stays_mapped(const void* address) const noexcept {
+    const auto* const p = static_cast<const std::byte*>(address);
+    for (std::size_t r = region_count_.load(std::memory_order_acquire); r-- != 0;) {
+        const std::byte* const base = regions_[r].base;
+        if (p >= base && p < base + region_size) return true;
+    }
+    return false;
+}
+
+void segment_pool::release() noexcept {
+    for (std::size_t r = region_count_.exchange(0); r-- != 0;) {
+        release_pages(regions_[r].base, region_size);
+        release_pages(regions_[r].slabs, slabs_per_region * sizeof(slab));
+    }
+    partial_ = {};
+    empty_ = 0;
+    while (chunks_ != nullptr) {
+        const large_chunk chunk = *chunks_;
+        release_pages(chunk.base, chunk_size);
+        chunks_ = chunk.next;
+    }
+    large_ = nullptr;
+    large_count_ = large_least_ = 0;
+    out_.store(0, std::memory_order_relaxed);
+}
+
+}  // namespace weft::detail

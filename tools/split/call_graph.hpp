@@ -1,0 +1,69 @@
+// The compiler's call graph (g++ -fcallgraph-info=su): who calls whom, and how much stack each function has.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace weft::tools {
+
+class call_graph {
+public:
+    /// The name of the callee of a call through a pointer.
+    static constexpr const char* indirect = "__indirect_call";
+
+    struct function {
+        std::optional<std::size_t> stack;  // Bytes of its frame; none if it is not of ours.
+        std::set<std::string> files;       // Where it is defined.
+        bool dynamic = false;              // It may be more than that.
+        std::set<std::string> callees;
+    };
+
+    /// Adds what a .ci file says.
+    void read(const std::filesystem::path& file);
+    /// `name` is another name of `real`.
+    void alias(const std::string& name, const std::string& real);
+    /// Says where the pointers go that `caller` calls through.
+    void resolve_indirect(const std::string& caller, const std::vector<std::string>& callees);
+    /// There is no telling what `name`, which is not of ours, needs.
+    void make_unbounded(const std::string& name) { unbounded_.insert(name); }
+    /// Calls of it from other files are made on another stack.
+    void make_deep(const std::string& callee) { deep_.insert(callee); }
+
+    [[nodiscard]] const std::map<std::string, function>& functions() const { return functions_; }
+    /// The functions of a qualified name, without parameters: all overloads. By their own names if they have those.
+    [[nodiscard]] std::set<std::string> named(const std::string& name) const;
+    [[nodiscard]] bool defines(const std::string& name) const;
+
+    /// The most stack that a call of `name` can take, return address included; none when there is no telling. Functions
+    /// that are not of ours take `foreign` bytes.
+    [[nodiscard]] std::optional<std::size_t> depth(const std::string& name, std::size_t foreign);
+    /// The way down to there.
+    [[nodiscard]] std::vector<std::string> deepest(const std::string& name, std::size_t foreign);
+    /// Why there is no telling: a function that recurses, or calls through a pointer.
+    [[nodiscard]] std::set<std::string> reasons(const std::string& name);
+
+    /// Whether a call of `name` can come to call `target`.
+    [[nodiscard]] bool reaches(const std::string& name, const std::string& target) const;
+
+private:
+    struct bound {
+        std::optional<std::size_t> bytes;
+        std::string through;
+    };
+    [[nodiscard]] bool is_far(const std::string& caller, const std::string& callee) const;
+    const bound& measure(const std::string& name, std::size_t foreign,
+                         std::vector<std::string>& above);
+
+    std::map<std::string, function> functions_;
+    std::map<std::string, std::set<std::string>> by_name_;
+    std::map<std::string, bound> bounds_;
+    std::map<std::string, std::set<std::string>> reasons_;
+    std::set<std::string> deep_, unbounded_;
+};
+
+}  // namespace weft::tools
