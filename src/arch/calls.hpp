@@ -4,7 +4,9 @@
 // their place. Everything in the runtime that calls the program's code does so by call_user().
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 
@@ -39,6 +41,17 @@ template <class F>
 inline void on_scheduler_stack(F&& f) {
     weft_on_scheduler_stack([](void* g) { (*static_cast<std::remove_reference_t<F>*>(g))(); },
                             std::addressof(f));
+}
+
+/// The word that the prologues of code compiled for split stacks compare with, of the calling thread.
+[[nodiscard]] inline std::atomic<std::uintptr_t>* this_stack_limit() noexcept {
+#if defined(__x86_64__)
+    std::uintptr_t thread = 0;
+    asm("movq %%fs:0, %0" : "=r"(thread));
+    return reinterpret_cast<std::atomic<std::uintptr_t>*>(thread + 0x70);
+#else
+    return nullptr;
+#endif
 }
 
 }  // namespace weft::detail

@@ -1,6 +1,7 @@
 // The life of an OS thread of the runtime.
 #include "sched/machine.hpp"
 
+#include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
 #include "base/print.hpp"
@@ -45,6 +46,7 @@ void bind_to_thread(machine& m, const void* frame) noexcept {
     }
     m.thread_id.store(this_thread_id(), std::memory_order_relaxed);
     m.block->preempt.store(0, std::memory_order_relaxed);
+    m.stack_limit = this_stack_limit();
     prepare_for_split_stacks(m, frame);
     m.block->owner.store(&m, std::memory_order_relaxed);
     m.shared_block.store(m.block.get(), std::memory_order_release);  // It is initialised.

@@ -151,12 +151,16 @@ private:
                     }
                 }
             }
-        } else if (!w.compensated()) {
-            if (now_ - w.asked_at >= unresponsive_after) {
-                if (compensate(p, w)) seen_to_ = true;
-                due(now_ + unresponsive_after);
-            } else {
-                due(w.asked_at + unresponsive_after);
+        } else {
+            // What kept it from being preempted in a prologue may be over.
+            if (sched.has_split_stacks.load(std::memory_order_relaxed)) poison(*m);
+            if (!w.compensated()) {
+                if (now_ - w.asked_at >= unresponsive_after) {
+                    if (compensate(p, w)) seen_to_ = true;
+                    due(now_ + unresponsive_after);
+                } else {
+                    due(w.asked_at + unresponsive_after);
+                }
             }
         }
         report_stall(w, now_);

@@ -1,7 +1,9 @@
 #include "sched/preempt.hpp"
 
+#include "arch/x86_64/offsets.h"
 #include "base/assert.hpp"
 #include "base/tsan.hpp"
+#include "os/fence.hpp"
 #include "sched/park.hpp"
 #include "sched/pick.hpp"
 #include "sched/scheduler.hpp"
@@ -23,9 +25,19 @@ void unmark(coroutine& c, co_traits trait) noexcept {
 
 void request_preemption(machine& m, preempt_request what) noexcept {
     // A machine whose thread has not begun yet has none.
-    if (thread_block* const block = m.shared_block.load(std::memory_order_acquire)) {
-        block->preempt.store(what, std::memory_order_relaxed);
-    }
+    thread_block* const block = m.shared_block.load(std::memory_order_acquire);
+    if (block == nullptr) return;
+    block->preempt.store(what, std::memory_order_relaxed);
+    if (sched.has_split_stacks.load(std::memory_order_relaxed)) poison(m);
+}
+
+void poison(machine& m) noexcept {
+    thread_block& block = *m.shared_block.load(std::memory_order_acquire);
+    block.poisoned.store(1, std::memory_order_relaxed);
+    heavy_fence();  // poison
+    if (block.limit.load(std::memory_order_relaxed) == 0) return;
+    block.call_limit.store(static_cast<std::uintptr_t>(POISON), std::memory_order_relaxed);
+    m.stack_limit->store(static_cast<std::uintptr_t>(POISON), std::memory_order_relaxed);
 }
 
 void preemption_point_slow(coroutine& self) noexcept {
@@ -47,7 +59,10 @@ void preemption_point_slow(coroutine& self) noexcept {
 
 void preempt_implicitly(coroutine& self) noexcept {
     machine& m = *this_machine();
-    m.p->preemptions.add();
+    processor& p = *m.p;
+    p.look_at = 0;  // What it is to make room for may still be a timer.
+    (m.block->preempt.load(std::memory_order_relaxed) == preempt_cut ? p.cut_ins : p.preemptions)
+        .add();
     mark(self, trait_sticky);
     self.state.store(co_state::parking_ready, std::memory_order_relaxed);
     switch_to_scheduler(m, self);

@@ -27,6 +27,23 @@ enum preempt_request : std::uint32_t { preempt_none = 0, preempt_slice = 1, pree
 /// Leaves a request with whatever runs on `m`. The monitor; a request that comes too late is dropped by the scheduler.
 void request_preemption(machine& m, preempt_request what) noexcept;
 
+/// Makes the limit of the stack that runs on `m` one that no stack pointer is above, if it is a split one's: the next
+/// prologue or call through a thunk goes to the runtime, which looks for a request. Any number of times.
+///
+/// Edge *poison*, between the monitor and the machine:
+///
+///       machine, entering a coroutine's code      monitor
+///   1   limit = L                             1   poisoned = 1
+///   2   if (poisoned) limit = POISON          2   heavy_fence
+///                                             3   if (limit != 0) limit = POISON
+///
+/// By the fence either step 2 of the machine sees the flag, or step 3 of the monitor sees its limit and comes behind it
+/// in the order of the stores to the word, so the poison stays. The machine pays for no fence. What it finds poisoned
+/// without a flag is stale, and taken away. (`limit` stands for two words: thread_block::limit, which says what the true
+/// one is, and %fs:0x70, where prologues look.)
+///   Tested by   tests/sched/preempt_split_stress.cpp.
+void poison(machine& m) noexcept;
+
 /// Yields if it was asked to. In a coroutine; no cancellation point.
 void preemption_point_slow(coroutine& self) noexcept;
 inline void preemption_point(coroutine& self) noexcept {

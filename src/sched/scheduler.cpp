@@ -178,6 +178,7 @@ void start_scheduler(const options& opts, const environment& env, const schedule
         off_heap_allocate(sched.processor_slots_max * sizeof(processor*), alignof(processor*)));
     for (unsigned i = 0; i != processor_count; ++i) add_processor();
     sched.wakes_at.store(never);
+    sched.has_split_stacks.store(false);
     sched.suspicion_at = 0;
     sched.keeper = nullptr;
     sched.spinning.store(0);

@@ -95,6 +95,9 @@ unsigned split_stack_code_for(std::size_t bytes) noexcept {
 }
 
 segment* take_first_segment(machine& m, unsigned code) noexcept {
+    if (!sched.has_split_stacks.load(std::memory_order_relaxed)) {
+        sched.has_split_stacks.store(true, std::memory_order_relaxed);
+    }
     segment_cache& cache = m.p->segments;
     segment* const s = cache.take(code - split_stack_code, sched.segments);
     if (s == nullptr) return nullptr;

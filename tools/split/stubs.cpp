@@ -20,6 +20,7 @@
 //     deep <function>...                needs much stack, and neither parks nor calls the program: other objects call it on
 //                                       the scheduler stack
 //     parks <function>...               must be of the first kind, for it may park
+//     entered <function>...             is called by assembly in the program's mode, as enter.<function>
 //     fits <function> <bytes>           must not need more
 #include "call_graph.hpp"
 
@@ -57,7 +58,7 @@ struct symbol {
 };
 
 struct knowledge {
-    std::set<std::string> near, user, parks, deep;
+    std::set<std::string> near, user, parks, deep, entered;
     std::map<std::string, std::size_t> fits;
 };
 
@@ -114,6 +115,8 @@ knowledge read_calls(const std::string& path, call_graph& graph) {
             known.user.insert(names.begin(), names.end());
         } else if (what == "parks") {
             for (const std::string& name : names) known.parks.merge(find(graph, name));
+        } else if (what == "entered") {
+            for (const std::string& name : names) known.entered.merge(find(graph, name));
         } else if (what == "fits") {
             for (const std::string& one : find(graph, names.at(0))) {
                 known.fits[one] = std::stoul(names.at(1));
@@ -142,8 +145,11 @@ public:
                      "        .section weft_split_text, \"ax\", @progbits\n";
     }
 
-    void entry(const std::string& name, const char* how, std::size_t need) {
+    void entry(const std::string& name, const char* how, std::size_t need, bool from_inside) {
         begin(name);
+        if (from_inside) {
+            assembly_ << "        .globl  enter." << name << "\nenter." << name << ":\n";
+        }
         assembly_ << "        leaq    " << name << ".body(%rip), %r11\n";
         if (need != 0) assembly_ << "        movl    $" << need << ", %r10d\n";
         assembly_ << "        jmp     weft_enter_" << (std::string(how) == "far" ? "far" : "here")
@@ -230,12 +236,13 @@ int make(int argc, char** argv) {
         if (!graph.defines(s.name)) continue;  // Assembly.
         const std::optional<std::size_t> depth = graph.depth(s.name, foreign_depth);
         const bool stays = graph.reaches(s.name, parking) || graph.reaches(s.name, program);
+        const bool from_inside = known.entered.contains(s.name);
         if (depth && *depth <= (stays ? here_max : fits_anywhere)) {
-            out.entry(s.name, "here", *depth);
+            out.entry(s.name, "here", *depth, from_inside);
         } else if (!stays) {
-            out.entry(s.name, "far", 0);
+            out.entry(s.name, "far", 0, from_inside);
         } else {
-            out.entry(s.name, "room", call_room);
+            out.entry(s.name, "room", call_room, from_inside);
         }
         if (depth) {
             for (const std::string& on_the_way : graph.deepest(s.name, foreign_depth)) {

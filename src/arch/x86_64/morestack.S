@@ -379,7 +379,7 @@ __morestack_large_model:
         movq    %r11, SAVED_R11(%rax)
         each_vector save, %rax
         andq    $-16, %rsp
-        call    weft_preempt_here
+        call    enter.weft_preempt_here
         movq    BLOCK(REGISTERS), %rax
         each_vector load, %rax
         movq    SAVED_RCX(%rax), %rcx
