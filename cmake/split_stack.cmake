@@ -25,7 +25,9 @@ add_library(weft_split_parts OBJECT
   ${PROJECT_SOURCE_DIR}/src/arch/x86_64/enter.S
   ${PROJECT_SOURCE_DIR}/src/arch/x86_64/morestack.S
   ${PROJECT_SOURCE_DIR}/src/arch/x86_64/thunks.S
-  ${PROJECT_SOURCE_DIR}/src/sched/split_calls.cpp)
+  ${PROJECT_SOURCE_DIR}/src/sched/split_calls.cpp
+  ${PROJECT_SOURCE_DIR}/src/sched/split_locks.cpp
+  ${PROJECT_SOURCE_DIR}/src/sched/split_signals.cpp)
 weft_target(weft_split_parts)
 target_include_directories(weft_split_parts PRIVATE ${PROJECT_SOURCE_DIR}/include)
 target_compile_options(weft_split_parts PRIVATE
@@ -55,6 +57,17 @@ set(weft_split_flags
   -mindirect-branch=thunk-extern -mindirect-branch-register -mfunction-return=keep
   -ffunction-sections)
 
+set(weft_split_wraps "")
+foreach(lock IN ITEMS
+    pthread_mutex_lock pthread_mutex_trylock pthread_mutex_timedlock pthread_mutex_clocklock pthread_mutex_unlock
+    pthread_rwlock_rdlock pthread_rwlock_tryrdlock pthread_rwlock_timedrdlock pthread_rwlock_clockrdlock
+    pthread_rwlock_wrlock pthread_rwlock_trywrlock pthread_rwlock_timedwrlock pthread_rwlock_clockwrlock
+    pthread_rwlock_unlock
+    pthread_spin_lock pthread_spin_trylock pthread_spin_unlock
+    __cxa_guard_acquire __cxa_guard_release __cxa_guard_abort)
+  list(APPEND weft_split_wraps LINKER:--wrap=${lock})
+endforeach()
+
 add_library(weft_split_stack INTERFACE)
 add_library(weft::split_stack ALIAS weft_split_stack)
 set_target_properties(weft_split_stack PROPERTIES EXPORT_NAME split_stack)
@@ -69,7 +82,13 @@ target_link_options(weft_split_stack INTERFACE
   $<BUILD_INTERFACE:${weft_split_object}> -fsplit-stack LINKER:-z,now
   # Where libweft.a is linked as well, for other parts of the program, nothing of it may be pulled in. Its members
   # have copies of what is in here.
-  -lstdc++)
+  -lstdc++
+  # Locks that a coroutine holds are counted: src/sched/split_locks.cpp.
+  ${weft_split_wraps}
+  # Libraries call ours too: src/sched/split_signals.cpp.
+  LINKER:--export-dynamic-symbol=sigaction,--export-dynamic-symbol=signal
+  LINKER:--export-dynamic-symbol=longjmp,--export-dynamic-symbol=_longjmp
+  LINKER:--export-dynamic-symbol=siglongjmp,--export-dynamic-symbol=__longjmp_chk)
 set_property(TARGET weft_split_stack PROPERTY
   INTERFACE_LINK_DEPENDS $<BUILD_INTERFACE:${weft_split_object}>)
 add_dependencies(weft_split_stack weft_split_runtime)

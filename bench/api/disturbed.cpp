@@ -1,7 +1,8 @@
 // What the monitor is for: how late does a sleeper wake beside others that compute, what do calls cost that block, and what
 // do a million parked coroutines keep of stacks that were once deep? WEFT_PROCS sets the number of processors.
 //
-//     weft_disturbed s12 [loop]     a 1 ms sleeper beside four that compute: with checkpoints, or without any call
+//     weft_disturbed s12 [calls | loop]  a 1 ms sleeper beside four that compute: with checkpoints, with calls of functions
+//                                  only (that preempts with split stacks), or without any call
 //     weft_disturbed grown [count]  parked coroutines that touched 8 KiB before, once trimmed
 //     weft_disturbed blocking       10,000 blocking calls of 1 ms, a 1 ms sleeper beside them; and a pool of 64 threads
 //     weft_disturbed affinity none | hint | pin [KiB [count]]   64 coroutines that each walk their own memory, woken in
@@ -43,8 +44,15 @@ using bench::result;
 constexpr int hogs = 4;
 
 // What four coroutines get done in `time`; `beside` runs meanwhile. One step is some 100 ns.
+enum class hog { checks, calls, loops };
+
+[[gnu::noinline]] std::uint64_t step(std::uint64_t x) {
+    for (int k = 0; k != 100; ++k) x = x * 6364136223846793005U + 1442695040888963407U;
+    return x;
+}
+
 template <class Beside>
-double compute(bool with_checkpoints, clock::duration time, Beside&& beside) {
+double compute(hog kind, clock::duration time, Beside&& beside) {
     std::atomic<bool> stop{false};
     std::atomic<std::uint64_t> steps{0};
     weft::scope all;
@@ -53,10 +61,16 @@ double compute(bool with_checkpoints, clock::duration time, Beside&& beside) {
             std::uint64_t mine = 0;
             std::uint64_t x = 1;
             while (!stop.load(std::memory_order_relaxed)) {
-                for (int k = 0; k != 100; ++k) x = x * 6364136223846793005U + 1442695040888963407U;
+                if (kind == hog::calls) {
+                    x = step(x);
+                } else {
+                    for (int k = 0; k != 100; ++k) {
+                        x = x * 6364136223846793005U + 1442695040888963407U;
+                    }
+                }
                 asm volatile("" : : "r"(x));
                 ++mine;
-                if (with_checkpoints) weft::checkpoint();
+                if (kind == hog::checks) weft::checkpoint();
             }
             steps += mine;
         });
@@ -70,11 +84,11 @@ double compute(bool with_checkpoints, clock::duration time, Beside&& beside) {
 }
 
 // S12: how late does a sleeper wake beside coroutines that compute, and what is left to them?
-void wake_up(bool with_checkpoints) {
+void wake_up(hog kind) {
     constexpr auto time = 3s;
-    const double alone = compute(with_checkpoints, 1s, [](clock::time_point) {});
+    const double alone = compute(kind, 1s, [](clock::time_point) {});
     std::vector<std::int64_t> late;
-    const double beside = compute(with_checkpoints, time, [&](clock::time_point until) {
+    const double beside = compute(kind, time, [&](clock::time_point until) {
         while (clock::now() < until) {
             const auto asleep = clock::now();
             weft::sleep_for(1ms);
@@ -296,7 +310,7 @@ std::size_t number(std::string_view text, std::size_t otherwise) {
 int main(int argc, char** argv) {
     const std::string_view workload = argc > 1 ? argv[1] : "";
     const std::string_view how = argc > 2 ? argv[2] : "";
-    if (workload == "s12") return weft::run([&] { wake_up(how != "loop"); });
+    if (workload == "s12") return weft::run([&] { wake_up(how == "loop" ? hog::loops : how == "calls" ? hog::calls : hog::checks); });
     if (workload == "grown") return weft::run([&] { grown(number(how, 1'000'000)); });
     if (workload == "blocking") return weft::run([] { blocking_calls(); });
     if (workload == "idle") return weft::run([] { idle(); });
@@ -306,7 +320,7 @@ int main(int argc, char** argv) {
             [&] { affinity(how != "none", kib * 1024, argc > 4 ? number(argv[4], 64) : 64); },
             {.pin = how == "pin"});
     }
-    std::fputs("usage: weft_disturbed s12 [loop] | grown [count] | blocking | idle |"
+    std::fputs("usage: weft_disturbed s12 [calls | loop] | grown [count] | blocking | idle |"
                " affinity none|hint|pin [KiB [count]]\n",
                stderr);
     return 2;

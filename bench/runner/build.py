@@ -8,6 +8,7 @@ import sys
 GO = ("go_workloads", "go_hello")
 TOKIO = ("tokio_workloads", "tokio_hello")
 WEFT = ("weft_workloads", "weft_channels", "weft_disturbed", "weft_hello")
+WEFT_SPLIT = ("weft_split", "weft_channels_split", "weft_disturbed_split")
 WEFT_STATIC = ("weft_hello_static",)
 C = ("coldstart", "c_hello", "c_hello_static", "floor")
 
@@ -30,6 +31,8 @@ class Builder:
                   "weft_disturbed": self.weft_dir / "bench" / "weft_disturbed",
                   "weft_hello": self.weft_dir / "bench" / "hello",
                   "weft_hello_static": self.static_dir / "bench" / "hello"}
+        if name in WEFT_SPLIT:
+            return self.weft_dir / "bench" / name
         if name in TOKIO:
             return self.out / "tokio" / "release" / name
         return places.get(name, self.bin / name)
@@ -72,6 +75,9 @@ class Builder:
         build = ["cmake", "--build", self.weft_dir, "--target",
                  "weft_workloads", "weft_channels", "weft_disturbed", "hello"]
         self._build("weft", WEFT, [configure + [build]])
+        # Where there are no split stacks, there are no such targets.
+        build = ["cmake", "--build", self.weft_dir, "--target", *WEFT_SPLIT]
+        self._build("weft with split stacks", WEFT_SPLIT, [[build]])
 
     def weft_static(self):
         """hello with as few shared libraries as weft can do with: those of the C library."""
@@ -126,4 +132,4 @@ class Builder:
 
     def take_built(self):
         """What an earlier run has built, without looking whether it is up to date."""
-        self._take(GO + TOKIO + WEFT + WEFT_STATIC + C)
+        self._take(GO + TOKIO + WEFT + WEFT_SPLIT + WEFT_STATIC + C)

@@ -122,6 +122,46 @@ def _affinity():
             for how in ("none", "hint", "pin")]
 
 
+def _split(key, title, processors, figures, arguments, program="weft_split"):
+    return Case(key, f"split: {title}", processors, {"weft": [program, *arguments]}, figures)
+
+
+def _split_stacks(quick):
+    """What split stacks cost, and what they save; each beside nothing but its target."""
+    parked, many = ("100000", "100k") if quick else ("1000000", "1M")
+
+    def memory(how, what):
+        return _split("split", f"{many} parked, 8 KiB deep before{what}", 1, [
+            Figure("rss_split", "memory each", "B", 1250, plotted=True),
+            Figure("spawn_park", "spawn and park", "ns")], (how, parked))
+
+    skynet = [_split("split", "S5 skynet, 1M leaves", n, [
+        Figure("skynet", "all of it", "ms", 250 if n == 2 else None, plotted=n == 2),
+        Figure("peak_rss", "most memory", "MiB", 50 if n == 2 else None)],
+        ("s5",), "weft_channels_split") for n in (1, 2)]
+    return [
+        memory("parked", ""), memory("parked_libc", ", calls libc"),
+        _split("split", "calls", 1, [
+            Figure("hot_split", "crossing in a loop", "ns", 6, plotted=True),
+            Figure("plain_from_tiny", "plain call, tiny segment", "ns", 13),
+            Figure("plain_from_large", "plain call, large segment", "ns", 1)], ("calls",)),
+        _split("split", "code with many calls", 1, [
+            *(Figure(f"code_{one}", f"{one}, over plain", "%", 10)
+              for one in ("fib", "parse", "regex", "sort")),
+            Figure("code_mean", "geometric mean", "%", 5),
+            *(Figure(f"tiny_{one}", f"{one}, begun with 1 KiB", "%")
+              for one in ("fib", "parse", "regex", "sort"))], ("code",)),
+        _split("split", "S12 beside four that call", 2, [
+            Figure("late_p50", "late p50", "us", 1000, plotted=True),
+            Figure("late_p99", "late p99", "us", 10_000),
+            Figure("hogs_keep", "left to the others", "%", 50, at_least=True)],
+            ("s12", "calls"), "weft_disturbed_split"),
+        _split("split", "preemption, request to scheduler", 1, [
+            Figure("preempt_p50", "p50", "us", 3, plotted=True),
+            Figure("preempt_p99", "p99", "us")], ("preempt",)),
+        *skynet]
+
+
 def all_cases(quick):
     """Every case in the order of the table. Quick ones park fewer coroutines."""
     parked, title = ("100000", "S6 100k parked") if quick else ("1000000", "S6 1M parked")
@@ -164,4 +204,5 @@ def all_cases(quick):
         *_affinity(),
         _alone("idle", "nothing to do", 2, [
             Figure("idle_wakeups", "wake-ups", "/s", 10)], ("idle",)),
+        *_split_stacks(quick),
         _cold_start(1), _cold_start(2)]

@@ -5,6 +5,7 @@
 #include "sched/preempt.hpp"
 #include "sched/processor.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/split_mode.hpp"
 #include "sched/split_stack.hpp"
 
 #include <array>
@@ -19,30 +20,6 @@
 namespace weft::detail {
 namespace {
 
-void set_limit(std::uintptr_t limit) noexcept {
-    asm volatile("movq %0, %%fs:0x70" : : "r"(limit) : "memory");
-}
-
-// As the macro enter_user_mode in split.inc.
-void enter_user_mode(thread_block& block, const segment& newest) noexcept {
-    const auto limit = reinterpret_cast<std::uintptr_t>(newest.limit);
-    block.call_limit.store(reinterpret_cast<std::uintptr_t>(newest.call_limit),
-                           std::memory_order_relaxed);
-    block.limit.store(limit, std::memory_order_relaxed);
-    set_limit(limit);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (block.poisoned.load(std::memory_order_relaxed) != 0) {
-        block.call_limit.store(static_cast<std::uintptr_t>(POISON), std::memory_order_relaxed);
-        set_limit(static_cast<std::uintptr_t>(POISON));
-    }
-}
-
-void enter_runtime_mode(thread_block& block) noexcept {
-    block.limit.store(0, std::memory_order_relaxed);
-    block.call_limit.store(0, std::memory_order_relaxed);
-    set_limit(0);
-}
-
 // Whether a coroutine that was asked to yield may be interrupted where it is.
 bool may_preempt(const coroutine& self, const machine& m) noexcept {
     return m.p.get() != nullptr && !self.stack.get().newest()->over_borrowed() &&
@@ -50,6 +27,22 @@ bool may_preempt(const coroutine& self, const machine& m) noexcept {
 }
 
 }  // namespace
+
+void leave_newest_segment(coroutine& self) noexcept {
+    segment& left = *self.stack.get().newest();
+    segment_cache& cache = this_machine()->p->segments;
+    self.stack = stack_ref(left.below);
+    left.link = cache.left_behind;
+    cache.left_behind = &left;
+}
+
+void leave_segments_above(coroutine& self, std::uintptr_t sp) noexcept {
+    const segment* holder = self.stack.get().newest();
+    while (holder != nullptr && !holder->holds(sp)) holder = holder->below;
+    if (holder == nullptr) return;
+    while (self.stack.get().newest() != holder) leave_newest_segment(self);
+    enter_user_mode(*this_thread_block(), *holder);
+}
 
 extern "C" {
 
@@ -86,13 +79,11 @@ _Unwind_Reason_Code weft_morestack_personality(int, _Unwind_Action actions, _Unw
                                                _Unwind_Exception*, _Unwind_Context*) noexcept {
     if ((actions & _UA_CLEANUP_PHASE) == 0) return _URC_CONTINUE_UNWIND;
     coroutine& self = *this_coroutine();
-    segment& left = *self.stack.get().newest();
-    segment_cache& cache = this_machine()->p->segments;
-    self.stack = stack_ref(left.below);
-    left.link = cache.left_behind;
-    cache.left_behind = &left;
+    leave_newest_segment(self);
     thread_block& block = *this_thread_block();
-    if (block.limit.load(std::memory_order_relaxed) != 0) enter_user_mode(block, *left.below);
+    if (block.limit.load(std::memory_order_relaxed) != 0) {
+        enter_user_mode(block, *self.stack.get().newest());
+    }
     return _URC_CONTINUE_UNWIND;
 }
 

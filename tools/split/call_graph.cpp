@@ -15,6 +15,12 @@ std::string quoted(const std::string& line, const std::string& before) {
     return line.substr(begin, line.find('"', begin) - begin);
 }
 
+// A name that the source gives by asm("name") has a star in front.
+std::string name_of(std::string title) {
+    if (title.starts_with('*')) title.erase(0, 1);
+    return title;
+}
+
 // The qualified name in a declaration such as `void a::b(int) const`.
 std::string name_in(const std::string& declaration) {
     int inside = 0;
@@ -37,7 +43,7 @@ void call_graph::read(const std::filesystem::path& file) {
     if (!in) throw std::runtime_error("can't read " + file.string());
     for (std::string line; std::getline(in, line);) {
         if (line.starts_with("node:")) {
-            const std::string title = quoted(line, "title: \"");
+            const std::string title = name_of(quoted(line, "title: \""));
             const std::string label = quoted(line, "label: \"");
             const std::size_t at = label.rfind(" bytes (");
             if (at == std::string::npos) continue;
@@ -49,8 +55,8 @@ void call_graph::read(const std::filesystem::path& file) {
             f.stack = std::max(f.stack.value_or(0), bytes);  // An inline function has one in each file.
             f.dynamic = f.dynamic || label.compare(at, 16, " bytes (dynamic)") == 0;
         } else if (line.starts_with("edge:")) {
-            functions_[quoted(line, "sourcename: \"")].callees.insert(
-                quoted(line, "targetname: \""));
+            functions_[name_of(quoted(line, "sourcename: \""))].callees.insert(
+                name_of(quoted(line, "targetname: \"")));
         }
     }
 }

@@ -7,14 +7,20 @@
 // Calls     the target; weft_call_on_large, weft_preempt_at_call (morestack.S).
 //
 // With room for code that does not check, the target is jumped to. Else, in order:
-//     the runtime's own entries           see to their stack themselves
-//     a split function                    so does it: known by its prologue
+//     a split function                    sees to its stack itself: known by its prologue
+//     the runtime's own entries           so do they
 //     the setjmp family, vfork            return twice, the second time into a frame that would be gone: in place
 //     small leaves of the C library       need no room worth mentioning: in place
 //     everything else                     on a large segment, for this call only
 // The in-place ones are in a table by address, weft_in_place (sched/split_stack.cpp).
 #if defined(__x86_64__)
 #include "arch/x86_64/split.inc"
+
+/* The beginnings of a split function's prologue. */
+#define CMP_LIMIT_RSP 0x243b4864        /* cmp %fs:0x70, %rsp: nine bytes */
+#define CMP_LIMIT_RSP_REST 0x00007025
+#define LEA_FRAME 0x249c8d4c            /* lea -frame(%rsp), %r11 */
+#define ENDBR64 0xfa1e0ff3
 
         split_text
         .macro thunk register
@@ -45,18 +51,37 @@ __x86_indirect_thunk_\register:
         jmp     __x86_indirect_thunk_r11
         end_function __x86_indirect_thunk
 
+        // r11: the target. First the most frequent: its own prologue sees to stack and preemption.
         function weft_call_checked
+        movl    %r11d, %r10d
+        andl    $0xfff, %r10d
+        cmpl    $0xff0, %r10d
+        ja      .Lcheck_rest            // the prologue might lie across the end of the page
+        cmpl    $CMP_LIMIT_RSP, (%r11)
+        jne     1f
+        cmpl    $CMP_LIMIT_RSP_REST, 4(%r11)
+        je      .Lin_place
+1:      cmpl    $LEA_FRAME, (%r11)
+        je      .Lin_place
+        cmpl    $ENDBR64, (%r11)
+        jne     .Lcheck_rest
+        cmpl    $CMP_LIMIT_RSP, 4(%r11)
+        jne     2f
+        cmpl    $CMP_LIMIT_RSP_REST, 8(%r11)
+        je      .Lin_place
+2:      cmpl    $LEA_FRAME, 4(%r11)
+        je      .Lin_place
+.Lcheck_rest:
         cmpq    $POISON, BLOCK(CALL_LIMIT)
         je      .Lpoisoned
-.Lcheck:
+.Lcheck_again:
         leaq    __start_weft_split_text(%rip), %r10
         cmpq    %r10, %r11
-        jb      1f
+        jb      3f
         leaq    __stop_weft_split_text(%rip), %r10
         cmpq    %r10, %r11
         jb      .Lin_place
-1:
-        // Direct mapped: slot by address, a second one beside it.
+3:      // Direct mapped: slot by address, a second one beside it.
         movl    %r11d, %r10d
         shrl    $4, %r10d
         andl    $IN_PLACE_SLOTS - 1, %r10d
@@ -64,26 +89,11 @@ __x86_indirect_thunk_\register:
         .cfi_adjust_cfa_offset 8
         leaq    weft_in_place(%rip), %rax
         cmpq    (%rax, %r10, 8), %r11
-        je      2f
+        je      4f
         cmpq    8(%rax, %r10, 8), %r11
-2:      popq    %rax
+4:      popq    %rax
         .cfi_adjust_cfa_offset -8
         je      .Lin_place
-        movl    %r11d, %r10d
-        andl    $0xfff, %r10d
-        cmpl    $0xff0, %r10d
-        ja      .Lborrow                // the prologue might lie across the end of the page
-        movq    %r11, %r10
-        cmpl    $0xfa1e0ff3, (%r10)     // endbr64
-        jne     3f
-        addq    $4, %r10
-3:      cmpl    $0x243b4864, (%r10)     // cmp %fs:0x70, %rsp
-        jne     4f
-        cmpl    $0x00007025, 4(%r10)
-        je      .Lin_place
-4:      cmpl    $0x249c8d4c, (%r10)     // lea -frame(%rsp), %r11
-        je      .Lin_place
-.Lborrow:
         call    weft_call_on_large
         ret
 .Lin_place:
@@ -101,7 +111,7 @@ __x86_indirect_thunk_\register:
         movq    %r10, BLOCK(CALL_LIMIT)
         call    weft_preempt_at_call
         cmpq    BLOCK(CALL_LIMIT), %rsp
-        jb      .Lcheck
+        jb      .Lcheck_again
         jmp     *%r11
         end_function weft_call_checked
 

@@ -1,0 +1,2 @@
+#define WEFT_CODE plain
+#include "code.inc"

@@ -1,0 +1,2 @@
+#define WEFT_CODE split
+#include "code.inc"
