@@ -23,21 +23,22 @@ set(layers
   "chan"
   "bus"
   "report"
-  "runtime")
+  "runtime"
+  "split")
 
 # Which system and library headers are a seam, and the files that may use them: both are expressions.
 set(seams
   "^boost/=^src/context/"
   "^mimalloc=^src/base/off_heap"
   "^backtrace[.]h$=^src/report/"
-  "^(dlfcn|link|elf)[.]h$=^src/(os|context)/"
-  "^unwind[.]h$=^src/(arch|stack)/"
+  "^(dlfcn|link|elf)[.]h$=^src/(os|context|split)/"
+  "^unwind[.]h$=^src/(arch|stack|split)/"
   "^sanitizer/=^src/(context|stack|base)/"
   "^sys/sdt=^src/trace/"
   "^(sys/socket|sys/un|sys/uio|sys/types|net/|netinet/|arpa/|netdb)=^src/(os|net)/"
   "^sys/=^src/os/"
   "^(linux|asm|mach|libkern)/=^src/os/"
-  "^(pthread|sched|ucontext|execinfo)[.]h$=^src/(os|arch|stack|report)/"
+  "^(pthread|sched|ucontext|execinfo)[.]h$=^src/(os|arch|stack|report|split)/"
   "^(immintrin|x86intrin|emmintrin|arm_neon)[.]h$=^src/(arch|gc)/")
 
 set(faults 0)

@@ -21,13 +21,7 @@ weft_target(weft-split-stubs PUBLIC_ONLY)
 target_compile_options(weft PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fcallgraph-info=su>)
 
 # What only such programs have.
-add_library(weft_split_parts OBJECT
-  ${PROJECT_SOURCE_DIR}/src/arch/x86_64/enter.S
-  ${PROJECT_SOURCE_DIR}/src/arch/x86_64/morestack.S
-  ${PROJECT_SOURCE_DIR}/src/arch/x86_64/thunks.S
-  ${PROJECT_SOURCE_DIR}/src/sched/split_calls.cpp
-  ${PROJECT_SOURCE_DIR}/src/sched/split_locks.cpp
-  ${PROJECT_SOURCE_DIR}/src/sched/split_signals.cpp)
+add_library(weft_split_parts OBJECT ${weft_split_sources})
 weft_target(weft_split_parts)
 target_include_directories(weft_split_parts PRIVATE ${PROJECT_SOURCE_DIR}/include)
 target_compile_options(weft_split_parts PRIVATE
@@ -83,9 +77,9 @@ target_link_options(weft_split_stack INTERFACE
   # Where libweft.a is linked as well, for other parts of the program, nothing of it may be pulled in. Its members
   # have copies of what is in here.
   -lstdc++
-  # Locks that a coroutine holds are counted: src/sched/split_locks.cpp.
+  # Locks that a coroutine holds are counted: src/split/locks.cpp.
   ${weft_split_wraps}
-  # Libraries call ours too: src/sched/split_signals.cpp.
+  # Libraries call ours too: src/split/signals.cpp.
   LINKER:--export-dynamic-symbol=sigaction,--export-dynamic-symbol=signal
   LINKER:--export-dynamic-symbol=longjmp,--export-dynamic-symbol=_longjmp
   LINKER:--export-dynamic-symbol=siglongjmp,--export-dynamic-symbol=__longjmp_chk)

@@ -310,7 +310,10 @@ std::size_t number(std::string_view text, std::size_t otherwise) {
 int main(int argc, char** argv) {
     const std::string_view workload = argc > 1 ? argv[1] : "";
     const std::string_view how = argc > 2 ? argv[2] : "";
-    if (workload == "s12") return weft::run([&] { wake_up(how == "loop" ? hog::loops : how == "calls" ? hog::calls : hog::checks); });
+    if (workload == "s12")
+        return weft::run([&] {
+            wake_up(how == "loop" ? hog::loops : how == "calls" ? hog::calls : hog::checks);
+        });
     if (workload == "grown") return weft::run([&] { grown(number(how, 1'000'000)); });
     if (workload == "blocking") return weft::run([] { blocking_calls(); });
     if (workload == "idle") return weft::run([] { idle(); });

@@ -122,9 +122,9 @@ struct costs {
 
 void calls() {
     const costs tiny = weft::spawn([] { return measure_calls(); }).join();
-    const costs large =
-        weft::spawn([] { return weft::on_big_stack([] { return measure_calls(); }, 256 * 1024); })
-            .join();
+    const costs large = weft::spawn([] {
+                            return weft::on_big_stack([] { return measure_calls(); }, 256 * 1024);
+                        }).join();
     result("hot_split", tiny.crossing - large.crossing, "ns");
     result("plain_from_tiny", tiny.plain - large.split, "ns");
     result("plain_from_large", large.plain - large.split, "ns");

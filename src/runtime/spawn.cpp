@@ -25,28 +25,22 @@
 namespace weft::detail {
 namespace {
 
-[[noreturn]] void throw_above_max_stack() {
-    throw std::invalid_argument("weft: spawn_options.stack_size is above options.max_stack");
-}
-
 // Its code: see coroutine::stack_code().
 unsigned stack_for(const task_type& type, const spawn_options* options) {
-    if (type.split_stack) {
-        if (options != nullptr && options->stack_size > sched.opts.max_stack) throw_above_max_stack();
-        return split_stack_code_for(options == nullptr ? 0 : options->stack_size);
-    }
     if (options == nullptr || options->stack_size == 0) {
+        if (type.split_stack) return split_stack_code_for(0);
         return sched.stack_log2 - stack_store::log2_min;
     }
     const unsigned log2 = std::max(log2_ceil(options->stack_size), stack_store::log2_min);
     const std::size_t most = std::max<std::size_t>(sched.opts.max_stack, 1);
     if (log2 > std::max(log2_ceil(most), stack_store::log2_min)) {
-        throw_above_max_stack();
+        throw std::invalid_argument("weft: spawn_options.stack_size is above options.max_stack");
     }
     // There are arenas up to this size, and no more bits for it in the descriptor.
     if (log2 > stack_store::log2_max) {
         throw std::invalid_argument("weft: spawn_options.stack_size is above 16 GiB");
     }
+    if (type.split_stack) return split_stack_code_for(options->stack_size);
     return log2 - stack_store::log2_min;
 }
 

@@ -1,5 +1,5 @@
-#include "arch/calls.hpp"
 #include "sched/cancel.hpp"
+#include "arch/calls.hpp"
 
 #include <weft/exceptions.hpp>
 

@@ -60,7 +60,8 @@ struct machine {
     // For the monitor; null and 0 until the thread runs.
     std::atomic<thread_block*> shared_block{nullptr};
     std::atomic<int> thread_id{0};
-    std::atomic<std::uintptr_t>* stack_limit = nullptr;  // Where prologues look; written before shared_block.
+    std::atomic<std::uintptr_t>* stack_limit =
+        nullptr;  // Where prologues look; written before shared_block.
 
     unsigned pinned_to =
         unpinned;  // With options.pin: the processor whose CPU the thread is bound to.

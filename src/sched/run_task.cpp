@@ -69,8 +69,7 @@ void report_overflow_of(const coroutine* c, std::size_t limit, std::string_view 
     out << " (limit ";
     out.bytes(limit);
     out << ")";
-    if (c != nullptr)
-        out << ", created at " << std::string_view(c->file.get()) << ":" << c->line();
+    if (c != nullptr) out << ", created at " << std::string_view(c->file.get()) << ":" << c->line();
     if (!what.empty()) out << "; " << what;
     out << "\n";
     out.flush();

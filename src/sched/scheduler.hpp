@@ -57,9 +57,9 @@ struct scheduler {
     std::atomic<simulation*> sim{nullptr};
     unsigned stack_log2 = 18;
     std::atomic<bool> has_split_stacks{false};  // Some coroutine has had one.
-    cpu_mask cpus;                          // With options.pin: of whoever started the runtime.
-    relaxed<bool> detects_deadlock{false};  // Under run(): there may be no foreign threads.
-    relaxed<std::int64_t> suspicion_at{0};  // Until then a standstill is not looked into again.
+    cpu_mask cpus;                              // With options.pin: of whoever started the runtime.
+    relaxed<bool> detects_deadlock{false};      // Under run(): there may be no foreign threads.
+    relaxed<std::int64_t> suspicion_at{0};      // Until then a standstill is not looked into again.
 
     /// Every processor there has been so far; none goes away while a runtime is up. Those that were added for a while
     /// (compensate.hpp) are among them also when they are out of use.

@@ -8,7 +8,6 @@
 #include "sched/scheduler.hpp"
 #include "sched/switch.hpp"
 
-
 namespace weft::detail {
 
 // What assembly takes for granted.
@@ -186,7 +185,8 @@ extern "C" {
     give_segment(&cache, s);
 }
 
-[[gnu::visibility("hidden")]] void* weft_slow_allocate(std::size_t size, const void* frame) noexcept {
+[[gnu::visibility("hidden")]] void* weft_slow_allocate(std::size_t size,
+                                                       const void* frame) noexcept {
     const errno_kept kept(*this_machine());
     coroutine& self = *this_coroutine();
     segment& s = *self.stack.get().newest();

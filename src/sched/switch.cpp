@@ -98,7 +98,8 @@ void attach_stack(machine& m, coroutine& c) noexcept {
     *m.error_number = c.error_number;
     m.current = &c;
     thread_block& block = *m.block.get();
-    WEFT_ASSERT(block.limit.load(std::memory_order_relaxed) == 0);  // Who switches is in the runtime.
+    WEFT_ASSERT(block.limit.load(std::memory_order_relaxed) ==
+                0);  // Who switches is in the runtime.
     block.current.store(&c, std::memory_order_relaxed);
     block.attention.store(&c.attention, std::memory_order_relaxed);
 }

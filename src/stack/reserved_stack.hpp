@@ -35,7 +35,8 @@ class stack_ref {
 public:
     constexpr stack_ref() noexcept = default;
     stack_ref(std::uintptr_t base, unsigned log2_size) noexcept : word_(base | log2_size) {}
-    explicit stack_ref(segment* newest) noexcept : word_(reinterpret_cast<std::uintptr_t>(newest)) {}
+    explicit stack_ref(segment* newest) noexcept
+        : word_(reinterpret_cast<std::uintptr_t>(newest)) {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return word_ != 0; }
     [[nodiscard]] bool is_split() const noexcept { return word_ != 0 && (word_ & 63) == 0; }

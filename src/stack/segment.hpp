@@ -46,11 +46,13 @@ struct stack_note {
 struct segment {
     segment* below = nullptr;  // What the coroutine goes back to; null for its first one.
     std::byte* limit = nullptr;
-    std::byte* call_limit = nullptr;  // Below it a call into code that does not check goes elsewhere.
-    segment* link = nullptr;          // Free lists.
+    std::byte* call_limit =
+        nullptr;              // Below it a call into code that does not check goes elsewhere.
+    segment* link = nullptr;  // Free lists.
     union {
-        void** crossing;    // The frame, on the segment below, that called into this one;
-        stack_note noted{};  // or, of a coroutine's first one, what is known of how long it has been parked.
+        void** crossing;  // The frame, on the segment below, that called into this one;
+        stack_note
+            noted{};  // or, of a coroutine's first one, what is known of how long it has been parked.
     };
     dynamic_block* dynamic = nullptr;
     std::uint32_t depth_kib = 0;  // Of the chain up to and with this one.

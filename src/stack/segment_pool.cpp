@@ -44,7 +44,8 @@ segment_pool::slab& segment_pool::at(std::uint32_t number) noexcept {
 
 std::byte* segment_pool::base_of(std::uint32_t number) const noexcept {
     const std::uint32_t i = number - 1;
-    return regions_[i / slabs_per_region].base.get() + std::size_t{i % slabs_per_region} * slab_size;
+    return regions_[i / slabs_per_region].base.get() +
+           std::size_t{i % slabs_per_region} * slab_size;
 }
 
 std::uint32_t segment_pool::number_of(const void* address) const noexcept {

@@ -97,13 +97,13 @@ private:
 
     ranked_lock lock_{lock_rank::segments};
     std::array<region, regions_max> regions_{};
-    std::atomic<std::size_t> region_count_{0};  // Those below it are complete.
+    std::atomic<std::size_t> region_count_{0};          // Those below it are complete.
     std::array<std::uint32_t, class_large> partial_{};  // Slabs of a class with free segments.
-    std::uint32_t empty_ = 0;                            // Slabs of no class, without pages.
+    std::uint32_t empty_ = 0;                           // Slabs of no class, without pages.
     large_chunk* chunks_ = nullptr;
-    segment* large_ = nullptr;       // Free large ones, the last used first.
+    segment* large_ = nullptr;  // Free large ones, the last used first.
     std::size_t large_count_ = 0;
-    std::size_t large_least_ = 0;    // The fewest there were since the last cool().
+    std::size_t large_least_ = 0;  // The fewest there were since the last cool().
     std::atomic<std::uint64_t> out_{0};
 };
 

@@ -52,7 +52,8 @@ void call_graph::read(const std::filesystem::path& file) {
             const std::size_t bytes = std::stoul(label.substr(begin, at - begin));
             f.files.insert(file.string());
             by_name_[name_in(label.substr(0, label.find("\\n")))].insert(title);
-            f.stack = std::max(f.stack.value_or(0), bytes);  // An inline function has one in each file.
+            f.stack =
+                std::max(f.stack.value_or(0), bytes);  // An inline function has one in each file.
             f.dynamic = f.dynamic || label.compare(at, 16, " bytes (dynamic)") == 0;
         } else if (line.starts_with("edge:")) {
             functions_[name_of(quoted(line, "sourcename: \""))].callees.insert(
@@ -88,8 +89,7 @@ bool call_graph::defines(const std::string& name) const {
 }
 
 bool call_graph::is_far(const std::string& caller, const std::string& callee) const {
-    return deep_.contains(callee) &&
-           functions_.at(caller).files != functions_.at(callee).files;
+    return deep_.contains(callee) && functions_.at(caller).files != functions_.at(callee).files;
 }
 
 const call_graph::bound& call_graph::measure(const std::string& name, std::size_t foreign,

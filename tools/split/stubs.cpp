@@ -75,8 +75,7 @@ std::vector<symbol> read_symbols(const std::string& path) {
             continue;
         if (number.empty() || number.back() != ':' || number == "Num:") continue;
         all.push_back({name, section != "UND", type == "FUNC" && bind == "GLOBAL",
-                       bind != "LOCAL" && visibility == "DEFAULT",
-                       file + section + ":" + value});
+                       bind != "LOCAL" && visibility == "DEFAULT", file + section + ":" + value});
     }
     return all;
 }
@@ -140,9 +139,10 @@ public:
     explicit stub_writer(const std::string& out)
         : assembly_(out + ".S"), renames_(out + ".renames"), deep_(out + ".deep"),
           report_(out + ".report") {
-        assembly_ << "// Made by tools/split/stubs.cpp. How to get there: src/arch/x86_64/enter.S.\n"
-                     "#if defined(__x86_64__)\n"
-                     "        .section weft_split_text, \"ax\", @progbits\n";
+        assembly_
+            << "// Made by tools/split/stubs.cpp. How to get there: src/arch/x86_64/enter.S.\n"
+               "#if defined(__x86_64__)\n"
+               "        .section weft_split_text, \"ax\", @progbits\n";
     }
 
     void entry(const std::string& name, const char* how, std::size_t need, bool from_inside) {
@@ -189,13 +189,15 @@ public:
         renames_.close();
         deep_.close();
         report_.close();
-        if (!assembly_ || !renames_ || !deep_ || !report_) throw std::runtime_error("can't write the stubs");
+        if (!assembly_ || !renames_ || !deep_ || !report_)
+            throw std::runtime_error("can't write the stubs");
     }
 
 private:
     void begin(const std::string& name) {
         assembly_ << "        .globl  " << name << "\n        .type   " << name << ", @function\n"
-                  << "        .p2align 4\n" << name << ":\n        .cfi_startproc\n        endbr64\n";
+                  << "        .p2align 4\n"
+                  << name << ":\n        .cfi_startproc\n        endbr64\n";
     }
     void end(const std::string& name) {
         assembly_ << "        .cfi_endproc\n        .size   " << name << ", . - " << name << "\n";
@@ -273,7 +275,8 @@ int make(int argc, char** argv) {
     }
     for (const std::string& name : known.deep) {
         if (graph.reaches(name, parking) || graph.reaches(name, program)) {
-            std::cerr << name << " may park or call the program: it can't be on the scheduler stack\n";
+            std::cerr << name
+                      << " may park or call the program: it can't be on the scheduler stack\n";
             failed = true;
         }
         out.deep(name);
@@ -282,7 +285,8 @@ int make(int argc, char** argv) {
 
     // What others define, and is called; what only has its address taken may be data.
     std::set<std::string> called{"_Unwind_Resume"};
-    for (const auto& [name, f] : graph.functions()) called.insert(f.callees.begin(), f.callees.end());
+    for (const auto& [name, f] : graph.functions())
+        called.insert(f.callees.begin(), f.callees.end());
     for (const symbol& s : symbols) {
         if (s.defined || ours.contains(s.name) || known.near.contains(s.name)) continue;
         if (!called.contains(s.name) || !done.insert(s.name).second) continue;

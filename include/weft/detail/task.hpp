@@ -105,7 +105,10 @@ struct task_frame {
         static_cast<task_frame*>(frame)->result.drop();
     }
 
-    static constexpr task_type type{sizeof(task_frame), alignof(task_frame), &run, &discard,
+    static constexpr task_type type{sizeof(task_frame),
+                                    alignof(task_frame),
+                                    &run,
+                                    &discard,
                                     std::is_void_v<R> || std::is_reference_v<R> ? nullptr
                                                                                 : &drop_result,
                                     stack_kind_is_split};

@@ -9,7 +9,7 @@
 #include "base/assert.hpp"
 #include "sched/machine.hpp"
 #include "sched/processor.hpp"
-#include "sched/split_mode.hpp"
+#include "split/mode.hpp"
 #include "stack/segment.hpp"
 
 #include <array>
@@ -104,8 +104,7 @@ int install(int number, const struct sigaction* action, struct sigaction* before
     if (is_ours(old)) {
         before->sa_flags = old_flags;
         if ((old_flags & SA_SIGINFO) != 0) {
-            before->sa_sigaction =
-                reinterpret_cast<void (*)(int, siginfo_t*, void*)>(old_handler);
+            before->sa_sigaction = reinterpret_cast<void (*)(int, siginfo_t*, void*)>(old_handler);
         } else {
             before->sa_handler = reinterpret_cast<void (*)(int)>(old_handler);
         }

@@ -28,13 +28,13 @@ void count(int result, int by) noexcept {
 }  // namespace
 
 // NOLINTBEGIN: the names are the linker's.
-#define WEFT_COUNTED(by, name, parameters, arguments)   \
-    extern "C" int __real_##name parameters;            \
-    extern "C" int __wrap_##name parameters;            \
-    extern "C" int __wrap_##name parameters {           \
-        const int result = __real_##name arguments;     \
-        count(result, by);                              \
-        return result;                                  \
+#define WEFT_COUNTED(by, name, parameters, arguments)                                              \
+    extern "C" int __real_##name parameters;                                                       \
+    extern "C" int __wrap_##name parameters;                                                       \
+    extern "C" int __wrap_##name parameters {                                                      \
+        const int result = __real_##name arguments;                                                \
+        count(result, by);                                                                         \
+        return result;                                                                             \
     }
 
 WEFT_COUNTED(1, pthread_mutex_lock, (pthread_mutex_t * m), (m))

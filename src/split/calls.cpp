@@ -5,8 +5,8 @@
 #include "sched/preempt.hpp"
 #include "sched/processor.hpp"
 #include "sched/scheduler.hpp"
-#include "sched/split_mode.hpp"
 #include "sched/split_stack.hpp"
+#include "split/mode.hpp"
 
 #include <array>
 #include <csetjmp>
@@ -149,7 +149,9 @@ extern "C" int weft_setjmp_itself(jmp_buf) __asm__("setjmp");
     static_cast<void>(call_in_place(address_of(&::memset)));
     static_cast<void>(call_in_place(address_of(&::memcmp)));
     static_cast<void>(call_in_place(address_of(&::strlen)));
-    weft_vector_level = __builtin_cpu_supports("avx512f") ? 2 : __builtin_cpu_supports("avx") ? 1 : 0;
+    weft_vector_level = __builtin_cpu_supports("avx512f") ? 2
+                        : __builtin_cpu_supports("avx")   ? 1
+                                                          : 0;
 }
 
 }  // namespace
