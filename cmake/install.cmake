@@ -5,6 +5,13 @@ set(WEFT_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
 install(TARGETS weft EXPORT weft-targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+if(weft_has_split_stack)
+  # Objects, not archives: all of them is needed, and before what the compiler would link itself.
+  install(TARGETS weft_split_stack weft_split_stack_module EXPORT weft-targets)
+  install(FILES ${weft_split_object} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(FILES $<TARGET_OBJECTS:weft_split_module> DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    RENAME weft_split_module.o)
+endif()
 install(EXPORT weft-targets NAMESPACE weft:: DESTINATION ${WEFT_PACKAGE_DIR})
 
 configure_package_config_file(cmake/weft-config.cmake.in weft-config.cmake
@@ -35,7 +42,22 @@ endif()
 if(WEFT_SANITIZE)
   string(APPEND pc_libs " -fsanitize=${WEFT_SANITIZE}")
 endif()
+set(pc_name weft)
+set(pc_description "${PROJECT_DESCRIPTION}")
+set(pc_cflags "")
+set(pc_first "-L\${libdir} -lweft")
 configure_file(cmake/weft.pc.in weft.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/weft.pc DESTINATION ${pc_dir})
+if(weft_has_split_stack)
+  set(pc_name weft-split-stack)
+  string(APPEND pc_description ", for code with split stacks")
+  list(JOIN weft_split_flags " " pc_cflags)
+  set(pc_cflags " -DWEFT_SPLIT_STACK=1 ${pc_cflags}")
+  list(JOIN weft_split_link_flags " " pc_first)
+  string(REPLACE "LINKER:" "-Wl," pc_first "${pc_first}")
+  set(pc_first "\${libdir}/weft_split.o ${pc_first}")
+  configure_file(cmake/weft.pc.in weft-split-stack.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/weft-split-stack.pc DESTINATION ${pc_dir})
+endif()
 
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -43,7 +43,11 @@ add_custom_command(OUTPUT ${weft_split_object}
     ${PROJECT_SOURCE_DIR}/cmake/make_split_object.cmake
   COMMENT "Making the runtime for split stacks"
   VERBATIM)
-add_custom_target(weft_split_runtime DEPENDS ${weft_split_object})
+set(all "")
+if(WEFT_INSTALL)
+  set(all ALL)
+endif()
+add_custom_target(weft_split_runtime ${all} DEPENDS ${weft_split_object})
 
 # See docs/design/stacks.md for why each is needed.
 set(weft_split_flags
@@ -72,8 +76,8 @@ target_link_libraries(weft_split_stack INTERFACE
   Threads::Threads Boost::context ${weft_mimalloc_target} ${weft_backtrace_library})
 target_compile_definitions(weft_split_stack INTERFACE WEFT_SPLIT_STACK=1)
 target_compile_options(weft_split_stack INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:${weft_split_flags}>)
-target_link_options(weft_split_stack INTERFACE
-  $<BUILD_INTERFACE:${weft_split_object}> -fsplit-stack LINKER:-z,now
+set(weft_split_link_flags
+  -fsplit-stack LINKER:-z,now
   # Where libweft.a is linked as well, for other parts of the program, nothing of it may be pulled in. Its members
   # have copies of what is in here.
   -lstdc++
@@ -82,7 +86,34 @@ target_link_options(weft_split_stack INTERFACE
   # Libraries call ours too: src/split/signals.cpp.
   LINKER:--export-dynamic-symbol=sigaction,--export-dynamic-symbol=signal
   LINKER:--export-dynamic-symbol=longjmp,--export-dynamic-symbol=_longjmp
-  LINKER:--export-dynamic-symbol=siglongjmp,--export-dynamic-symbol=__longjmp_chk)
-set_property(TARGET weft_split_stack PROPERTY
-  INTERFACE_LINK_DEPENDS $<BUILD_INTERFACE:${weft_split_object}>)
+  LINKER:--export-dynamic-symbol=siglongjmp,--export-dynamic-symbol=__longjmp_chk
+  # Shared objects with split code find all of the runtime here: weft::split_stack_module.
+  LINKER:--export-dynamic-symbol=weft_module_*,--export-dynamic-symbol=weft_thread_block
+  LINKER:--export-dynamic-symbol=__x86_indirect_thunk*,--export-dynamic-symbol=__wrap_*
+  LINKER:--export-dynamic-symbol=_Z*4weft*)
+target_link_options(weft_split_stack INTERFACE
+  $<BUILD_INTERFACE:${weft_split_object}>
+  $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${CMAKE_INSTALL_LIBDIR}/weft_split.o>
+  ${weft_split_link_flags})
+set_property(TARGET weft_split_stack PROPERTY INTERFACE_LINK_DEPENDS
+  $<BUILD_INTERFACE:${weft_split_object}>
+  $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${CMAKE_INSTALL_LIBDIR}/weft_split.o>)
 add_dependencies(weft_split_stack weft_split_runtime)
+
+# For shared objects, also those that are opened at run time, with split code of their own; the executable links
+# weft::split_stack. Thread-local variables are reached without calls, which would not be seen to.
+add_library(weft_split_module OBJECT ${PROJECT_SOURCE_DIR}/src/arch/x86_64/module.S)
+add_library(weft_split_stack_module INTERFACE)
+add_library(weft::split_stack_module ALIAS weft_split_stack_module)
+set_target_properties(weft_split_stack_module PROPERTIES EXPORT_NAME split_stack_module)
+target_include_directories(weft_split_stack_module INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_compile_features(weft_split_stack_module INTERFACE cxx_std_20)
+target_compile_definitions(weft_split_stack_module INTERFACE WEFT_SPLIT_STACK=1)
+target_compile_options(weft_split_stack_module INTERFACE
+  $<$<COMPILE_LANGUAGE:C,CXX>:${weft_split_flags};-ftls-model=initial-exec>)
+target_link_options(weft_split_stack_module INTERFACE
+  $<BUILD_INTERFACE:$<TARGET_OBJECTS:weft_split_module>>
+  $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${CMAKE_INSTALL_LIBDIR}/weft_split_module.o>
+  LINKER:-z,now ${weft_split_wraps})
+add_dependencies(weft_split_stack_module weft_split_module)

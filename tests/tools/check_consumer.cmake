@@ -17,12 +17,15 @@ endmacro()
 
 if(WAY STREQUAL "install")
   file(REMOVE_RECURSE ${prefix})
-  run(${CMAKE_COMMAND} --build ${BUILD} --target weft)
+  run(${CMAKE_COMMAND} --build ${BUILD} --target ${INSTALLED})
   run(${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --prefix ${prefix})
 
   run(${CMAKE_COMMAND} -S ${consumer} -B ${work} ${settings} -DCMAKE_PREFIX_PATH=${prefix})
   run(${CMAKE_COMMAND} --build ${work} --config ${CONFIG})
   run(${work}/consumer)
+  if(EXISTS ${work}/consumer_split)
+    run(${work}/consumer_split)
+  endif()
 
   file(GLOB_RECURSE pc ${prefix}/*/weft.pc)
   cmake_path(GET pc PARENT_PATH pc_folder)
@@ -31,6 +34,11 @@ if(WAY STREQUAL "install")
   run(${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${pc_folder}
     ${make} -B -f ${consumer}/Makefile -C ${work}/pkg-config SOURCE=${consumer} CXX=${COMPILER})
   run(${work}/pkg-config/consumer)
+  if(EXISTS ${pc_folder}/weft-split-stack.pc)
+    run(${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${pc_folder}
+      ${make} -B -f ${consumer}/Makefile -C ${work}/pkg-config SOURCE=${consumer} CXX=${COMPILER} consumer_split)
+    run(${work}/pkg-config/consumer_split)
+  endif()
 else()
   # The library's own settings as in the tree above it, so that the compiler cache has it already.
   run(${CMAKE_COMMAND} -S ${consumer} -B ${work} ${settings}
@@ -42,4 +50,7 @@ else()
     -DWEFT_STATIC_BOOST=${STATIC_BOOST})
   run(${CMAKE_COMMAND} --build ${work} --config ${CONFIG} -j 2)
   run(${work}/consumer)
+  if(EXISTS ${work}/consumer_split)
+    run(${work}/consumer_split)
+  endif()
 endif()

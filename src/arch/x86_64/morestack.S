@@ -345,6 +345,21 @@ weft_grow_and_call:
         jmp     weft_enter_here
         end_function .Lenter_again
 
+// From shared objects: module.S.
+        .macro from_module name, to
+        .globl  \name
+        .type   \name, @function
+        .p2align 4
+\name:
+        .cfi_startproc
+        endbr64
+        jmp     \to
+        .cfi_endproc
+        .size   \name, . - \name
+        .endm
+        from_module weft_module_morestack, __morestack
+        from_module weft_module_allocate_stack_space, __morestack_allocate_stack_space
+
 // -mcmodel=large: both sizes in r10.
         .globl  __morestack_large_model
         .type   __morestack_large_model, @function

@@ -1,0 +1,30 @@
+// Linked into shared objects that have split code of their own (the target weft::split_stack_module): what the compiler
+// calls there, on its way to the executable, which has the runtime.
+//
+// ABI       as morestack.S. Names that the compiler's own library would otherwise define are defined here, hidden.
+// Registers none is changed: the jump goes through the global offset table.
+//
+// __x86_indirect_thunk_* is the executable's without more: no library defines it.
+#if defined(__x86_64__)
+        .text
+        .macro forward name, to
+        .globl  \name
+        .hidden \name
+        .type   \name, @function
+        .p2align 4
+\name:
+        .cfi_startproc
+        endbr64
+        jmp     *\to@GOTPCREL(%rip)
+        .cfi_endproc
+        .size   \name, . - \name
+        .endm
+
+        forward __morestack, weft_module_morestack
+        forward __morestack_non_split, weft_module_morestack
+        forward __morestack_allocate_stack_space, weft_module_allocate_stack_space
+
+        .section .note.GNU-split-stack, "", @progbits
+        .section .note.GNU-no-split-stack, "", @progbits
+#endif
+        .section .note.GNU-stack, "", @progbits
