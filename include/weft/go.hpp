@@ -235,7 +235,7 @@ void sleep_for(const std::chrono::duration<Rep, Period>& d) {
 void set_name(std::string_view name);
 
 [[nodiscard]] inline bool in_coroutine() noexcept {
-    return detail::this_thread_block()->current.load(std::memory_order_relaxed) != nullptr;
+    return detail::look(detail::this_thread_block()->current) != nullptr;
 }
 
 /// Prefers `processor` for this coroutine whenever it becomes ready. Soft: others may still take it.

@@ -12,14 +12,13 @@ namespace weft::detail {
 /// that hardly ever changes, so that to look costs next to nothing.
 extern std::atomic<std::uint32_t> simulation_detour;
 [[nodiscard, gnu::always_inline]] inline bool simulation_is_on() noexcept {
-    return simulation_detour.load(std::memory_order_relaxed) != 0;
+    return look(simulation_detour) != 0;
 }
 
 /// Whether an operation has to look up: because of a simulation, or a request to yield.
 [[nodiscard, gnu::always_inline]] inline bool
 must_look_up(const thread_block& here = *this_thread_block()) noexcept {
-    return (here.preempt.load(std::memory_order_relaxed) |
-            simulation_detour.load(std::memory_order_relaxed)) != 0;
+    return (look(here.preempt) | look(simulation_detour)) != 0;
 }
 
 /// Yields if asked to; a scheduling point when simulating. std::logic_error on a foreign thread while there is a
@@ -39,8 +38,7 @@ void refuse_outside_simulation();
 /// The beginning of one that is, whether it has to wait or not.
 [[gnu::always_inline]] inline void cancellable_operation_point() {
     const thread_block& here = *this_thread_block();
-    const auto attention = here.attention.load(std::memory_order_relaxed);
-    if (must_look_up(here) || attention->load(std::memory_order_relaxed) != 0) [[unlikely]]
+    if (must_look_up(here) || look(*look(here.attention)) != 0) [[unlikely]]
         look_up_cancellably();
 }
 
@@ -49,7 +47,7 @@ void refuse_outside_simulation();
 using agent = std::uintptr_t;
 [[nodiscard, gnu::always_inline]] inline agent
 this_agent(const thread_block& here = *this_thread_block()) noexcept {
-    const coroutine* const c = here.current.load(std::memory_order_relaxed);
+    const coroutine* const c = look(here.current);
     return c != nullptr ? reinterpret_cast<agent>(c) : reinterpret_cast<agent>(&here);
 }
 

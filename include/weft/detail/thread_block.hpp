@@ -80,14 +80,23 @@ namespace weft::detail {
 thread_block* this_thread_block() noexcept;  // Out of line, in src/arch.
 #endif
 
+/// A relaxed load that is no call, in any build: where the program's prologues preempt, a call might end on another thread
+/// than it began on, with this thread's block in hand.
+template <class T>
+[[gnu::always_inline]] [[nodiscard]] inline T look(const std::atomic<T>& word) noexcept {
+    static_assert(sizeof(std::atomic<T>) == sizeof(T));
+    T value;
+    __atomic_load(reinterpret_cast<const T*>(&word), &value, __ATOMIC_RELAXED);
+    return value;
+}
+
 /// What safepoints do when a word asked for it: yields, or throws `cancelled`.
 void safepoint_slow();
 
 /// Whether a word asks for it. Always so in a simulation, where every operation is a scheduling point.
 [[gnu::always_inline]] [[nodiscard]] inline bool safepoint_due() noexcept {
     const thread_block* const block = this_thread_block();
-    return (block->preempt.load(std::memory_order_relaxed) |
-            block->attention.load(std::memory_order_relaxed)->load(std::memory_order_relaxed)) != 0;
+    return (look(block->preempt) | look(*look(block->attention))) != 0;
 }
 
 }  // namespace weft::detail
