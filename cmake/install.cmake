@@ -5,6 +5,9 @@ set(WEFT_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
 install(TARGETS weft EXPORT weft-targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+if(weft_has_split_stack)
+  install(TARGETS weft-verify-split DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
 install(EXPORT weft-targets NAMESPACE weft:: DESTINATION ${WEFT_PACKAGE_DIR})
 
 configure_package_config_file(cmake/weft-config.cmake.in weft-config.cmake

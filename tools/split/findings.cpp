@@ -56,8 +56,8 @@ explanation explain(problem what) {
     case problem::computed_goto:
         return {"", " has a computed goto (goto *p) that goes by ", ", which would call the label",
                 "mark the function __attribute__((indirect_branch(\"keep\"))); calls through "
-                "pointers belong in\n"
-                "another function then."};
+                "pointers belong\n"
+                "in another function then. If it is a switch, compile it without -fjump-tables."};
     case problem::jump_table:
         return {"", " has a switch that goes by ", ", which would call the case",
                 "compile it without -fjump-tables."};

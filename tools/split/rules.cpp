@@ -1,5 +1,6 @@
 #include "rules.hpp"
 
+#include "disassembler.hpp"
 #include "functions.hpp"
 
 #include <algorithm>
@@ -8,53 +9,10 @@
 #include <optional>
 #include <set>
 #include <span>
-#include <stdexcept>
 #include <string>
-
-#include <capstone/capstone.h>
 
 namespace weft::tools {
 namespace {
-
-// Capstone, with one instruction's memory.
-class disassembler {
-public:
-    disassembler() {
-        if (cs_open(CS_ARCH_X86, CS_MODE_64, &handle_) != CS_ERR_OK) {
-            throw std::runtime_error("Capstone does not know x86");
-        }
-        cs_option(handle_, CS_OPT_DETAIL, CS_OPT_ON);
-        instruction_ = cs_malloc(handle_);
-    }
-    disassembler(const disassembler&) = delete;
-    disassembler& operator=(const disassembler&) = delete;
-    ~disassembler() {
-        cs_free(instruction_, 1);
-        cs_close(&handle_);
-    }
-
-    /// Calls `see` with each instruction. False if there was one that it doesn't know; it goes on with the next byte.
-    template <typename See>
-    bool read(std::span<const std::byte> code, std::uint64_t address, See&& see) {
-        const void* start = code.data();
-        const auto* at = static_cast<const std::uint8_t*>(start);
-        std::size_t left = code.size();
-        bool all_known = true;
-        while (left != 0) {
-            if (cs_disasm_iter(handle_, &at, &left, &address, instruction_)) {
-                see(*instruction_);
-            } else {
-                all_known = false;
-                ++at, ++address, --left;
-            }
-        }
-        return all_known;
-    }
-
-private:
-    csh handle_ = 0;
-    cs_insn* instruction_ = nullptr;
-};
 
 bool is_jump(const cs_insn& i) {
     // The jumps on conditions are all relative, and in the group.
@@ -249,17 +207,18 @@ private:
         if (f.size > most) return false;
         std::span<const std::byte> code = file_.bytes_at(f.address);
         code = code.first(std::min<std::size_t>(code.size(), f.size));
-        disassembler small;
         bool only_moves = true;
         std::optional<std::uint64_t> target;
-        small.read(code, f.address, [&](const cs_insn& i) {
+        thunk_reader_.read(code, f.address, [&](const cs_insn& i) {
             const cs_x86& x = i.detail->x86;
+            const bool on_stack = x.op_count != 0 && x.operands[0].type == X86_OP_REG &&
+                                  x.operands[0].reg == X86_REG_RSP;
             if (target) {
                 only_moves = only_moves && i.id == X86_INS_NOP;
             } else if (i.id == X86_INS_JMP && x.operands[0].type == X86_OP_IMM) {
                 target = unsigned_of(x.operands[0].imm);
             } else {
-                only_moves = only_moves &&
+                only_moves = only_moves && !on_stack &&
                              (i.id == X86_INS_ADD || i.id == X86_INS_SUB || i.id == X86_INS_MOV ||
                               i.id == X86_INS_LEA || i.id == X86_INS_ENDBR64);
             }
@@ -273,9 +232,12 @@ private:
     void judge_gotos() {
         for (const auto& [whole, g] : gotos_) {
             const function& f = functions_[whole];
-            if (g.labels != 0 && !g.thunk_jump.empty())
-                report(problem::computed_goto, f, g.thunk_jump);
-            if (!g.table_jump.empty()) report(problem::jump_table, f, g.table_jump);
+            const std::string_view thunk = g.thunk_jump.empty() ? g.table_jump : g.thunk_jump;
+            if (g.labels != 0 && !thunk.empty()) {
+                report(problem::computed_goto, f, thunk);
+            } else if (!g.table_jump.empty()) {
+                report(problem::jump_table, f, thunk);
+            }
         }
         // One that keeps its jumps has computed gotos, or a switch with addresses in its table.
         for (const auto& [whole, f] : raw_jumps_) {
@@ -287,6 +249,7 @@ private:
     const elf_file& file_;
     function_table functions_;
     disassembler disassembler_;
+    disassembler thunk_reader_;  // In the midst of the other's work.
     std::vector<std::uint64_t> words_;
     std::map<std::size_t, gotos> gotos_;
     std::set<std::pair<std::size_t, const function*>> raw_jumps_;
