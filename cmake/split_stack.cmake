@@ -100,5 +100,5 @@ string(CONCAT linking
   $<$<BOOL:${allow}>:$<COMMA>--allow$<COMMA>$<JOIN:${allow},$<COMMA>--allow$<COMMA>>>
   $<COMMA>--linking)
 target_link_options(weft_split_stack INTERFACE
-  "$<BUILD_INTERFACE:SHELL:-wrapper $<TARGET_FILE:weft-verify-split>${linking}>"
-  "$<INSTALL_INTERFACE:SHELL:-wrapper $<INSTALL_PREFIX>/${CMAKE_INSTALL_BINDIR}/weft-verify-split${linking}>")
+  "$<BUILD_INTERFACE:SHELL:-wrapper \"$<TARGET_FILE:weft-verify-split>${linking}\">"
+  "$<INSTALL_INTERFACE:SHELL:-wrapper \"$<INSTALL_PREFIX>/${CMAKE_INSTALL_BINDIR}/weft-verify-split${linking}\">")
