@@ -40,3 +40,8 @@ if(WEFT_BACKTRACE)
     set(weft_backtrace_library backtrace)
   endif()
 endif()
+
+# The verifier of programs with split stacks reads their code with Capstone. It has no package file for CMake everywhere.
+find_path(WEFT_CAPSTONE_INCLUDE_DIR capstone/capstone.h)
+find_library(WEFT_CAPSTONE_LIBRARY capstone)
+mark_as_advanced(WEFT_CAPSTONE_INCLUDE_DIR WEFT_CAPSTONE_LIBRARY)

@@ -1,6 +1,7 @@
 cmake_minimum_required(VERSION 3.25)
 # libweft's objects, and what only split stacks need, as one object with stubs in front: see split_stack.cmake.
 #   OBJECTS  file that lists them         OUT  the result       CALLS  src/arch/x86_64/split_calls.txt
+#   LENIENT  --lenient in builds that are not optimised
 #   STUBS, READELF, OBJCOPY, LD, CXX      the tools
 file(STRINGS ${OBJECTS} objects)
 list(FILTER objects EXCLUDE REGEX "plain_calls")
@@ -20,7 +21,7 @@ if(NOT result EQUAL 0)
   message(FATAL_ERROR "making ${OUT}: can't read the symbols of the objects")
 endif()
 file(READ ${OUT}.symbols symbols)
-do(${STUBS} ${OUT} ${CALLS} ${OUT}.symbols ${call_graphs})
+do(${STUBS} ${LENIENT} ${OUT} ${CALLS} ${OUT}.symbols ${call_graphs})
 
 # What calls.txt names as deep is called by way of a stub, except where it is defined.
 file(STRINGS ${OUT}.deep deep)

@@ -6,7 +6,12 @@
 set(weft_has_split_stack OFF)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" AND LINUX
    AND NOT WEFT_SANITIZE)
-  set(weft_has_split_stack ON)
+  # Without the verifier nobody would know whether a program is right.
+  if(WEFT_CAPSTONE_INCLUDE_DIR AND WEFT_CAPSTONE_LIBRARY)
+    set(weft_has_split_stack ON)
+  else()
+    message(STATUS "weft: Capstone was not found (Debian: libcapstone-dev), so there is no weft::split_stack")
+  endif()
 endif()
 if(NOT weft_has_split_stack)
   return()
@@ -16,6 +21,19 @@ add_executable(weft-split-stubs
   ${PROJECT_SOURCE_DIR}/tools/split/call_graph.cpp
   ${PROJECT_SOURCE_DIR}/tools/split/stubs.cpp)
 weft_target(weft-split-stubs PUBLIC_ONLY)
+
+# Examines whatever is linked with weft::split_stack.
+add_executable(weft-verify-split
+  ${PROJECT_SOURCE_DIR}/tools/split/disassembler.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/elf.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/findings.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/functions.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/linking.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/rules.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/verify.cpp)
+weft_target(weft-verify-split PUBLIC_ONLY)
+target_include_directories(weft-verify-split SYSTEM PRIVATE ${WEFT_CAPSTONE_INCLUDE_DIR})
+target_link_libraries(weft-verify-split PRIVATE ${WEFT_CAPSTONE_LIBRARY})
 
 # The call graph comes with the objects.
 target_compile_options(weft PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fcallgraph-info=su>)
@@ -35,7 +53,7 @@ file(GENERATE OUTPUT ${weft_split_list} CONTENT
 add_custom_command(OUTPUT ${weft_split_object}
   COMMAND ${CMAKE_COMMAND}
     -D OBJECTS=${weft_split_list} -D OUT=${weft_split_object} -D CALLS=${weft_split_calls}
-    -D STUBS=$<TARGET_FILE:weft-split-stubs> -D READELF=${CMAKE_READELF} -D OBJCOPY=${CMAKE_OBJCOPY}
+    -D LENIENT=$<$<CONFIG:Debug>:--lenient> -D STUBS=$<TARGET_FILE:weft-split-stubs> -D READELF=${CMAKE_READELF} -D OBJCOPY=${CMAKE_OBJCOPY}
     -D LD=${CMAKE_LINKER} -D CXX=${CMAKE_CXX_COMPILER}
     -P ${PROJECT_SOURCE_DIR}/cmake/make_split_object.cmake
   DEPENDS weft weft_split_parts weft-split-stubs ${weft_split_calls} ${weft_split_list}
@@ -96,9 +114,9 @@ target_link_options(weft_split_stack INTERFACE
   $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${CMAKE_INSTALL_LIBDIR}/weft_split.o>
   ${weft_split_link_flags})
 set_property(TARGET weft_split_stack PROPERTY INTERFACE_LINK_DEPENDS
-  $<BUILD_INTERFACE:${weft_split_object}>
+  "$<BUILD_INTERFACE:${weft_split_object};$<TARGET_FILE:weft-verify-split>>"
   $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${CMAKE_INSTALL_LIBDIR}/weft_split.o>)
-add_dependencies(weft_split_stack weft_split_runtime)
+add_dependencies(weft_split_stack weft_split_runtime weft-verify-split)
 
 # For shared objects, also those that are opened at run time, with split code of their own; the executable links
 # weft::split_stack. Thread-local variables are reached without calls, which would not be seen to.
@@ -116,4 +134,17 @@ target_link_options(weft_split_stack_module INTERFACE
   $<BUILD_INTERFACE:$<TARGET_OBJECTS:weft_split_module>>
   $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${CMAKE_INSTALL_LIBDIR}/weft_split_module.o>
   LINKER:-z,now ${weft_split_wraps})
-add_dependencies(weft_split_stack_module weft_split_module)
+add_dependencies(weft_split_stack_module weft_split_module weft-verify-split)
+
+# The verifier runs as part of the link: g++ starts the linker by way of it, and there is no program if it is not right.
+# So it is with every build system, and no target has to ask for it. A target says in its property WEFT_SPLIT_ALLOW which
+# functions are to be let pass: a list of names, as in the symbol table or as c++filt prints them (but without a comma).
+set(allow $<TARGET_PROPERTY:WEFT_SPLIT_ALLOW>)
+string(CONCAT linking
+  $<$<BOOL:${allow}>:$<COMMA>--allow$<COMMA>$<JOIN:${allow},$<COMMA>--allow$<COMMA>>>
+  $<COMMA>--linking)
+foreach(target IN ITEMS weft_split_stack weft_split_stack_module)
+  target_link_options(${target} INTERFACE
+    "$<BUILD_INTERFACE:SHELL:-wrapper \"$<TARGET_FILE:weft-verify-split>${linking}\">"
+    "$<INSTALL_INTERFACE:SHELL:-wrapper \"$<INSTALL_PREFIX>/${CMAKE_INSTALL_BINDIR}/weft-verify-split${linking}\">")
+endforeach()

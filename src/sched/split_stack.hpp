@@ -31,7 +31,7 @@ struct alignas(64) saved_registers {
 #if defined(__OPTIMIZE__)
 inline constexpr unsigned first_class_min = 0;
 #else
-inline constexpr unsigned first_class_min = 3;
+inline constexpr unsigned first_class_min = 4;
 #endif
 
 /// The code (coroutine::stack_code) of a split stack whose first segment has at least `bytes`.

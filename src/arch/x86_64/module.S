@@ -6,7 +6,7 @@
 //
 // __x86_indirect_thunk_* is the executable's without more: no library defines it.
 #if defined(__x86_64__)
-        .text
+        .section weft_split_text, "ax", @progbits
         .macro forward name, to
         .globl  \name
         .hidden \name
