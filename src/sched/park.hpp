@@ -30,9 +30,17 @@ namespace weft::detail {
 /// The calling coroutine; there must be one.
 [[nodiscard]] coroutine& current_coroutine() noexcept;
 
+/// It is about to wait while it holds a lock of the thread library, where that is seen (split stacks, builds with
+/// assertions): others of its thread may block on it. Says so, a few times a process.
+void report_park_with_lock(const coroutine& self) noexcept;
+
 /// From here on ready() may come, once; and nothing may be done that parks, yields or throws until park().
 inline void prepare_park(coroutine& self) noexcept {
     WEFT_ASSERT(self.state.load(std::memory_order_relaxed) == co_state::running);
+    if constexpr (assertions) {
+        if (self.lock_depth != 0) [[unlikely]]
+            report_park_with_lock(self);
+    }
     if ((self.traits & trait_sticky) != 0) [[unlikely]]
         unstick(self);
     // Relaxed: the lock or the CAS that shows the waiter to others publishes it.

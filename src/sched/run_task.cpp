@@ -11,6 +11,7 @@
 #include "sched/switch.hpp"
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <string_view>
 
@@ -74,6 +75,20 @@ void report_overflow_of(const coroutine* c, std::size_t limit, std::string_view 
     out << "\n";
     out.flush();
     std::abort();
+}
+
+void report_park_with_lock(const coroutine& self) noexcept {
+    static std::atomic<int> left{10};
+    if (left.fetch_sub(1, std::memory_order_relaxed) <= 0) return;
+    std::array<char, 64> name;
+    printer out;
+    out << "weft: coroutine " << self.id.get();
+    if (copy_name(self, name) != 0) out << " '" << std::string_view(name.data()) << "'";
+    out << ", created at " << std::string_view(self.file.get()) << ":" << self.line()
+        << ", waits while it holds a lock of the thread library (a std::mutex?): others of its "
+           "thread "
+           "may block on it; use weft::mutex\n";
+    out.flush();
 }
 
 void report_no_stack(const coroutine& c) noexcept {

@@ -191,11 +191,11 @@ extern "C" {
     coroutine& self = *this_coroutine();
     segment& s = *self.stack.get().newest();
     free_dynamic(s, frame);  // Of frames that have gone.
-    constexpr std::size_t header = 64;
+    constexpr std::size_t header = dynamic_block::header_size;
     static_assert(header >= sizeof(dynamic_block));
     if (size > sched.opts.max_stack) report_overflow_of(&self, sched.opts.max_stack, {});
     auto* const memory = static_cast<std::byte*>(off_heap_allocate(size + header, header));
-    s.dynamic = ::new (memory) dynamic_block{s.dynamic, frame};
+    s.dynamic = ::new (memory) dynamic_block{s.dynamic, frame, size};
     return memory + header;
 }
 

@@ -10,7 +10,6 @@
 #include "sched/coroutine.hpp"
 #include "stack/segment.hpp"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,14 +17,6 @@ namespace weft::detail {
 
 struct machine;
 struct processor;
-
-/// Registers that carry arguments, of a call that was interrupted. One a machine, and one for each coroutine that was
-/// preempted; a coroutine leaves with the machine's, and brings its own when it goes on.
-struct alignas(64) saved_registers {
-    std::array<std::byte, 512> vectors;
-    std::array<std::uintptr_t, 8> general;
-    saved_registers* link;
-};
 
 /// The smallest class of first segment that there is room in for the runtime's own frames. Not optimised they are larger.
 #if defined(__OPTIMIZE__)

@@ -69,7 +69,11 @@ void weft_preempt_here() noexcept {
         return;
     }
     block.registers.store(fresh, std::memory_order_relaxed);
+    segment& here = *self.stack.get().newest();
+    here.registers = mine;
+    here.flags |= SEGMENT_REGISTERS;
     preempt_implicitly(self);
+    here.flags &= static_cast<std::uint16_t>(~SEGMENT_REGISTERS);
     thread_block& now = *this_thread_block();
     off_heap_delete(now.registers.exchange(mine, std::memory_order_relaxed));
 }

@@ -20,6 +20,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace weft::detail {
 
@@ -33,8 +34,18 @@ inline constexpr std::size_t red_zone_size = RED_ZONE;
 
 /// Memory that a frame of a segment asked for while it ran (alloca), and that lives as long as the frame.
 struct dynamic_block {
+    static constexpr std::size_t header_size = 64;
     dynamic_block* next;
     const void* frame;  // The stack pointer of who asked.
+    std::size_t size;   // Of what lies behind the header.
+};
+
+/// Registers that carry arguments, of a call that was interrupted. One a machine, and one for each coroutine that was
+/// preempted; a coroutine leaves with the machine's, and brings its own when it goes on.
+struct alignas(64) saved_registers {
+    std::array<std::byte, 512> vectors;
+    std::array<std::uintptr_t, 8> general;
+    saved_registers* link;
 };
 
 /// What the trimmer leaves with a stack: see sched/trim.cpp.
@@ -47,8 +58,12 @@ struct segment {
     segment* below = nullptr;  // What the coroutine goes back to; null for its first one.
     std::byte* limit = nullptr;
     std::byte* call_limit =
-        nullptr;              // Below it a call into code that does not check goes elsewhere.
-    segment* link = nullptr;  // Free lists.
+        nullptr;  // Below it a call into code that does not check goes elsewhere.
+    union {
+        segment* link = nullptr;  // Free lists;
+        saved_registers*
+            registers;  // or, with SEGMENT_REGISTERS, of the coroutine that was preempted on it.
+    };
     union {
         void** crossing;  // The frame, on the segment below, that called into this one;
         stack_note
@@ -75,6 +90,11 @@ struct segment {
     }
     /// Something below it, or itself, is code that does not check: it may hold what belongs to its thread.
     [[nodiscard]] bool over_borrowed() const noexcept { return (flags & SEGMENT_BORROWED) != 0; }
+
+    [[nodiscard]] std::span<const std::byte> saved_registers_here() const noexcept {
+        if ((flags & SEGMENT_REGISTERS) == 0) return {};
+        return std::as_bytes(std::span(registers, 1));
+    }
 
     [[nodiscard]] bool canary_intact() const noexcept {
         return !has_canary() ||
