@@ -13,6 +13,9 @@
 #include <signal.h>
 #include <unwind.h>
 
+#define FOREIGN_SHARED
+#include "split/foreign.hpp"
+
 namespace weft::test {
 namespace {
 
@@ -352,6 +355,9 @@ TEST_F(SplitCancel, InALock) {
 }
 TEST_F(SplitCancel, InAJoin) {
     cancelled_in([] { spawn([] { sleep_for(1h); }).join(); });
+}
+TEST_F(SplitCancel, InACallbackOfForeignCode) {
+    cancelled_in([] { foreign_shared::call_function([] { sleep_for(1h); }); });
 }
 TEST_F(SplitCancel, InAScope) {
     cancelled_in([] {
