@@ -1,11 +1,14 @@
 #include "runtime/reports.hpp"
 
 #include "base/print.hpp"
+#include "os/memory.hpp"
 #include "report/dump.hpp"
 #include "report/symbols.hpp"
 #include "sched/extras.hpp"
 #include "sched/machine.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/switch.hpp"
+#include "stack/segment.hpp"
 
 #include <cstdlib>
 #include <cxxabi.h>
@@ -77,6 +80,14 @@ void report_uncaught(coroutine& c) noexcept {
 }
 
 void report_stack_overflow(std::uintptr_t address) noexcept {
+    // A split stack grows; only code that does not check gets to the guard below a large segment.
+    if (const coroutine* const c = this_coroutine(); c != nullptr && c->stack.get().is_split()) {
+        const segment& newest = *c->stack.get().newest();
+        const auto base = reinterpret_cast<std::uintptr_t>(newest.base());
+        if (newest.size_class >= class_large && address < base && base - address <= page_size) {
+            report_overflow_of(c, newest.size(), "in code that is not compiled for split stacks");
+        }
+    }
     const stack_hit hit = sched.stacks.find(address);
     if (!hit.stack || !hit.in_guard) return;
     printer out;

@@ -41,7 +41,7 @@ void request_preemption(machine& m, preempt_request what) noexcept;
 /// in the order of the stores to the word, so the poison stays. The machine pays for no fence. What it finds poisoned
 /// without a flag is stale, and taken away. (`limit` stands for two words: thread_block::limit, which says what the true
 /// one is, and %fs:0x70, where prologues look.)
-///   Tested by   tests/sched/preempt_split_stress.cpp.
+///   Tested by   tests/split/poison_stress.cpp.
 void poison(machine& m) noexcept;
 
 /// Yields if it was asked to. In a coroutine; no cancellation point.

@@ -64,9 +64,7 @@ void free_dynamic(segment& s, const void* above) noexcept {
 
 // `cache` null: without a processor.
 void give_segment(segment_cache* cache, segment& s) noexcept {
-    if (!s.canary_intact()) {
-        report_overflow_of(this_coroutine(), s.size(), "the end of a segment was written");
-    }
+    check_segment(s);
     free_dynamic(s, nullptr);
     if (s.size_class == class_huge) {
         sched.segments.give_huge(s);
@@ -87,6 +85,10 @@ void clean_up(segment_cache& cache) noexcept {
 
 }  // namespace
 
+void report_canary(const segment& s) noexcept {
+    report_overflow_of(this_coroutine(), s.size(), "the end of a segment was written");
+}
+
 unsigned split_stack_code_for(std::size_t bytes) noexcept {
     unsigned c = first_class_min;
     while (c < class_large && size_of_class(c) < bytes) ++c;
@@ -105,6 +107,7 @@ segment* take_first_segment(machine& m, unsigned code) noexcept {
     s->noted = {};
     s->depth_kib = s->size_kib;
     s->flags = 0;
+    s->call_limit = s->top();
     return s;
 }
 

@@ -33,6 +33,12 @@ inline constexpr unsigned first_class_min = 4;
 /// Takes it back, and with it what an unwinder has left behind. Also without a processor.
 void give_first_segment(machine& m, segment& s) noexcept;
 
+/// The end of the segment was written, by the calling coroutine: says so, and aborts.
+[[noreturn, gnu::cold]] void report_canary(const segment& s) noexcept;
+inline void check_segment(const segment& s) noexcept {
+    if (!s.canary_intact()) report_canary(s);
+}
+
 /// Gives every segment the processor keeps to the pool.
 void empty_segment_cache(processor& p) noexcept;
 

@@ -212,8 +212,13 @@ scheduler_stack_of(const machine& m) noexcept {
 }
 
 void check_canary(stack_ref stack) noexcept {
-    // Of a split one every segment is checked when it is given back.
-    if (stack.is_reserved() && !sched.stacks.canary_intact(stack)) report_canary(stack);
+    if (stack.is_reserved()) {
+        if (!sched.stacks.canary_intact(stack)) report_canary(stack);
+    } else {
+        // All its other segments were checked when they were left. This one the next coroutine may get as it is; and
+        // whoever gives it back does not know whose it was.
+        check_segment(*stack.newest());
+    }
 }
 
 // The bottom frame of every stack. When a coroutine ends and the next one has not run yet, it gets the stack
