@@ -107,7 +107,6 @@ segment* take_first_segment(machine& m, unsigned code) noexcept {
     s->noted = {};
     s->depth_kib = s->size_kib;
     s->flags = 0;
-    s->call_limit = s->top();
     return s;
 }
 

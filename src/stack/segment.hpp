@@ -11,10 +11,6 @@
 // on end in a guard page, for code that does not check runs there. Smaller ones have a canary: code that does not check
 // may run there only for as long as it stays in the red zone, and the canary tells when it did not.
 //
-// Code that does not check gets a large segment of its own, borrowed for the call, and all above that is marked: there it
-// is in the middle of something, so nobody is preempted. That is also why such code runs in place nowhere else, not even
-// on a large segment with much room: only where it was borrowed already, and with CALL_ROOM.
-//
 // Ownership: the coroutine's while it is in its chain, else the list's that it is in. Written by assembly
 // (arch/x86_64/morestack.S), which knows the offsets.
 #pragma once

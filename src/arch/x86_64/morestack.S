@@ -92,14 +92,6 @@ __morestack:
         movzwl  SEGMENT_FLAGS(%rax), %edx
         orw     -40(%rbp), %dx
         movw    %dx, SEGMENT_FLAGS(%rcx)
-        movq    %rcx, %r10              // below its top is everything: no call is in place
-        testl   %edx, %edx
-        jz      1f
-        cmpb    $CLASS_LARGE, SEGMENT_CLASS(%rcx)
-        jb      1f
-        movq    SEGMENT_LIMIT(%rcx), %r10
-        addq    $CALL_ROOM, %r10
-1:      movq    %r10, SEGMENT_CALL_LIMIT(%rcx)
         movq    BLOCK(CURRENT), %rdx
         movq    %rcx, COROUTINE_STACK(%rdx)
         enter_user_mode %rcx, %rdx

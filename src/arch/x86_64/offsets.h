@@ -50,8 +50,7 @@
    crossing's own. */
 #define RED_ZONE 512
 
-/* What code that does not check is promised, beside the red zone, where another such call is below it: with less it gets
-   a large segment again. */
+/* What code that does not check is promised, beside the red zone, before it gets a large segment. */
 #define CALL_ROOM 16384
 
 /* Stack arguments that go along into a segment when their size is unknown. */

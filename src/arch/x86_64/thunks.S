@@ -6,8 +6,7 @@
 // Registers r10 and r11 are lost: no argument is ever in them.
 // Calls     the target; weft_call_on_large, weft_preempt_at_call (morestack.S).
 //
-// On a segment that was borrowed already (stack/segment.hpp), and with room for code that does not check, the target is
-// jumped to. Else, in order:
+// With room for code that does not check, the target is jumped to. Else, in order:
 //     a split function                    sees to its stack itself: known by its prologue
 //     the runtime's own entries           so do they
 //     the setjmp family, vfork            return twice, the second time into a frame that would be gone: in place
