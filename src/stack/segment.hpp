@@ -8,8 +8,12 @@
 // thread's %fs:0x70 while it runs, where the compiler's prologues look.
 //
 // Classes double from 1 KiB to 64 KiB; beyond that a segment is a mapping of its own (class_huge). Those from 64 KiB
-// on end in a guard page, for code that does not check runs there. Smaller ones have a canary: code that does not check
-// may run there only for as long as it stays in the red zone, and the canary tells when it did not.
+// on end in a guard page, and code that does not check runs there in place while CALL_ROOM is left. Smaller ones have a
+// canary: code that does not check may run there only for as long as it stays in the red zone, and the canary tells when
+// it did not.
+//
+// Otherwise such code gets a large segment, *borrowed* for the call, and all above that is marked: there it is in the
+// middle of something, so nobody is preempted.
 //
 // Ownership: the coroutine's while it is in its chain, else the list's that it is in. Written by assembly
 // (arch/x86_64/morestack.S), which knows the offsets.

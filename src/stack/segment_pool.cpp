@@ -25,7 +25,8 @@ std::uint64_t lowest(std::uint64_t mask, std::size_t count) noexcept {
 segment* make_segment(std::byte* base, unsigned size_class, std::size_t size) noexcept {
     auto* const s = ::new (base + size - sizeof(segment)) segment();
     s->limit = base + red_zone_size;
-    s->call_limit = s->limit + CALL_ROOM;
+    // Only where a guard page ends it does such code run in place.
+    s->call_limit = size_class >= class_large ? s->limit + CALL_ROOM : s->top();
     s->size_class = static_cast<std::uint8_t>(size_class);
     // A coroutine that grows once will grow again: from a tiny first segment straight to a page.
     const unsigned next = std::clamp(size_class + 1, 2u, class_large);

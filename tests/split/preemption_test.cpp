@@ -280,32 +280,6 @@ TEST_F(SplitPreemptionOfOne, NotInACallbackOfTheCLibrary) {
               0u);
 }
 
-// Where the segment has room for the library already.
-template <class F>
-[[gnu::noinline]] std::uint64_t on_large_segment(const F& f) {
-    volatile char frame[40'000];
-    frame[0] = 1;
-    const std::uint64_t result = f();
-    return result + frame[0] - 1;
-}
-
-TEST_F(SplitPreemptionOfOne, NotInACallbackOfALibraryCalledOnALargeSegment) {
-    EXPECT_EQ(counted_during([](std::atomic<std::uint64_t>& count) {
-                  std::uint64_t during = 0;
-                  on_large_segment([&] {
-                      EXPECT_EQ(newest_segment().size_class, detail::class_large);
-                      const std::uint64_t before = count;
-                      foreign_shared::call_function([&] {
-                          call_for_long();
-                          during = count - before;
-                      });
-                      return during;
-                  });
-                  return during;
-              }),
-              0u);
-}
-
 TEST_F(SplitPreemptionOfOne, NotInACallbackOfALibrary) {
     EXPECT_EQ(counted_during([](std::atomic<std::uint64_t>& count) {
                   const std::uint64_t before = count;
