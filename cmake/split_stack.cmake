@@ -120,7 +120,7 @@ add_dependencies(weft_split_stack weft_split_runtime weft-verify-split)
 
 # For shared objects, also those that are opened at run time, with split code of their own; the executable links
 # weft::split_stack. Thread-local variables are reached without calls, which would not be seen to.
-add_library(weft_split_module OBJECT ${PROJECT_SOURCE_DIR}/src/arch/x86_64/module.S)
+add_library(weft_split_module OBJECT ${weft_split_module_sources})
 add_library(weft_split_stack_module INTERFACE)
 add_library(weft::split_stack_module ALIAS weft_split_stack_module)
 set_target_properties(weft_split_stack_module PROPERTIES EXPORT_NAME split_stack_module)
