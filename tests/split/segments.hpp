@@ -26,12 +26,12 @@ void in_coroutine(F&& f, const options& opts = {}) {
     weft::run([&] { spawn([&] { f(); }).join(); }, opts);
 }
 
-/// The newest segment of the calling coroutine. Inlined, for a call might be on another one.
+/// The newest segment of the calling coroutine. Without any call, also where nothing is optimised: it might be on
+/// another one. So this reads as assembly does.
 [[gnu::always_inline]] inline segment& newest_segment() noexcept {
-    return *detail::this_thread_block()
-                ->current.load(std::memory_order_relaxed)
-                ->stack.get()
-                .newest();
+    const char* const block = reinterpret_cast<const char*>(detail::this_thread_block());
+    const char* const self = *reinterpret_cast<const char* const volatile*>(block + BLOCK_CURRENT);
+    return **reinterpret_cast<segment* const volatile*>(self + COROUTINE_STACK);
 }
 
 inline std::size_t chain_length(const segment* newest) noexcept {
