@@ -99,54 +99,57 @@ template <class Step>
     return got;
 }
 
-// An operation tries at once where it looks as if it would succeed, and waits otherwise. Two functions, so that neither
-// has the other's frame.
+// An operation tries at once where it looks as if it would succeed, and waits otherwise. Two functions, and neither calls
+// the other: who waits has no frame but its own, which on a split stack decides in how many segments it is parked. `empty`:
+// it would have to wait.
 
-[[gnu::noinline]] chan_status send_at_once(channel_core& c, void* cell, std::int64_t deadline) {
+[[gnu::noinline]] chan_status send_at_once(channel_core& c, void* cell) {
     const chan_step step = locked(c, [&] { return send_locked(c, cell); });
-    if (step.what != chan_step::blocked) {
-        step.wake();
-        return status_of(step);
-    }
-    return deadline == chan_tries ? chan_status::empty : send_waiting(c, cell, deadline);
+    if (step.what == chan_step::blocked) return chan_status::empty;
+    step.wake();
+    return status_of(step);
 }
 
-[[gnu::noinline]] chan_status receive_value_at_once(channel_core& c, void* cell,
-                                                    std::int64_t deadline) {
+[[gnu::noinline]] chan_status receive_value_at_once(channel_core& c, void* cell) {
     const chan_step step = locked(c, [&] { return receive_locked(c, cell); });
-    if (step.what != chan_step::blocked) {
-        step.wake();
-        return status_of(step);
-    }
-    return deadline == chan_tries ? chan_status::empty : receive_value_waiting(c, cell, deadline);
+    if (step.what == chan_step::blocked) return chan_status::empty;
+    step.wake();
+    return status_of(step);
 }
 
-[[gnu::noinline]] received receive_box_at_once(channel_core& c, void* cell, std::int64_t deadline) {
+[[gnu::noinline]] received receive_box_at_once(channel_core& c, void* cell) {
     const chan_step step = locked(c, [&] { return receive_locked(c, cell); });
-    if (step.what != chan_step::blocked) {
-        step.wake();
-        return received_by(step);
-    }
-    return deadline == chan_tries ? received() : receive_box_waiting(c, cell, deadline);
+    if (step.what == chan_step::blocked) return {};
+    step.wake();
+    return received_by(step);
 }
 
 }  // namespace
 
 chan_status send_cell(channel_core& c, void* cell, std::int64_t deadline) {
     cancellable_operation_point();
-    if (may_send(c) || deadline == chan_tries) return send_at_once(c, cell, deadline);
+    if (may_send(c) || deadline == chan_tries) {
+        const chan_status status = send_at_once(c, cell);
+        if (status != chan_status::empty || deadline == chan_tries) return status;
+    }
     return send_waiting(c, cell, deadline);
 }
 
 chan_status receive_value_cell(channel_core& c, void* cell, std::int64_t deadline) {
     cancellable_operation_point();
-    if (may_receive(c) || deadline == chan_tries) return receive_value_at_once(c, cell, deadline);
+    if (may_receive(c) || deadline == chan_tries) {
+        const chan_status status = receive_value_at_once(c, cell);
+        if (status != chan_status::empty || deadline == chan_tries) return status;
+    }
     return receive_value_waiting(c, cell, deadline);
 }
 
 received receive_box_cell(channel_core& c, void* cell, std::int64_t deadline) {
     cancellable_operation_point();
-    if (may_receive(c) || deadline == chan_tries) return receive_box_at_once(c, cell, deadline);
+    if (may_receive(c) || deadline == chan_tries) {
+        const received got = receive_box_at_once(c, cell);
+        if (got.status != chan_status::empty || deadline == chan_tries) return got;
+    }
     return receive_box_waiting(c, cell, deadline);
 }
 

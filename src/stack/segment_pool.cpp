@@ -162,6 +162,7 @@ void segment_pool::give(segment* chain) noexcept {
         const std::size_t size = one->size();
         out_.fetch_sub(size, std::memory_order_relaxed);
         if (one->size_class == class_large) {
+            one->flags = 0;  // Here it says whether it was cooled.
             one->link = large_;
             large_ = one;
             ++large_count_;
@@ -213,6 +214,17 @@ segment* segment_pool::take_large(std::size_t count) noexcept {
 segment* segment_pool::take_huge(std::size_t usable) noexcept {
     const std::size_t size =
         round_up(usable + sizeof(segment) + red_zone_size + page_size, page_size);
+    {
+        const std::lock_guard hold(lock_);
+        for (segment** at = &huge_; *at != nullptr; at = &(*at)->link) {
+            segment* const one = *at;
+            if (one->size() < size || one->size() > 4 * size) continue;
+            *at = one->link;
+            --huge_count_;
+            out_.fetch_add(one->size(), std::memory_order_relaxed);
+            return make_segment(one->base(), class_huge, one->size());
+        }
+    }
     void* const mapped = reserve_pages(size + page_size, page_size, "huge-segment");
     if (mapped == nullptr) return nullptr;
     auto* const guard = static_cast<std::byte*>(mapped);
@@ -222,9 +234,30 @@ segment* segment_pool::take_huge(std::size_t usable) noexcept {
 }
 
 void segment_pool::give_huge(segment& s) noexcept {
-    const std::size_t size = s.size();
-    out_.fetch_sub(size, std::memory_order_relaxed);
-    release_pages(s.base() - page_size, size + page_size);
+    out_.fetch_sub(s.size(), std::memory_order_relaxed);
+    if (s.size() <= huge_kept_size) {
+        const std::lock_guard hold(lock_);
+        if (huge_count_ != huge_kept) {
+            s.flags = 0;
+            s.link = huge_;
+            huge_ = &s;
+            ++huge_count_;
+            return;
+        }
+    }
+    release_pages(s.base() - page_size, s.size() + page_size);
+}
+
+// Gives the mappings of all huge ones from `at` on back; returns how many bytes.
+std::size_t segment_pool::drop_huge(segment** at) noexcept {
+    std::size_t dropped = 0;
+    while (segment* const s = *at) {
+        *at = s->link;
+        --huge_count_;
+        dropped += s->size();
+        release_pages(s->base() - page_size, s->size() + page_size);
+    }
+    return dropped;
 }
 
 // The pages of a slab on which everything has lain free for a while.
@@ -267,6 +300,13 @@ std::size_t segment_pool::cool() noexcept {
             number = next;
         }
     }
+    // Of the huge ones, those behind the last used; it goes with the next round if nobody has used it.
+    segment** kept = &huge_;
+    if (huge_ != nullptr && huge_->flags == 0) {
+        huge_->flags = 1;
+        kept = &huge_->link;
+    }
+    cooled += drop_huge(kept);
     // The large ones that nobody wanted: all but the page of the header. They keep their place in the list.
     std::size_t idle = std::min(large_least_, larges_at_once);
     large_least_ = large_count_;
@@ -301,6 +341,7 @@ void segment_pool::release() noexcept {
     }
     partial_ = {};
     empty_ = 0;
+    drop_huge(&huge_);
     while (chunks_ != nullptr) {
         const large_chunk chunk = *chunks_;
         release_pages(chunk.base, chunk_size);

@@ -34,7 +34,8 @@ public:
     /// Takes back what is linked by `link`, all of one class.
     void give(segment* chain) noexcept;
 
-    /// A mapping of its own with room for `usable` bytes of frames. Null when memory ends.
+    /// A mapping of its own with room for `usable` bytes of frames. Null when memory ends. A few are kept, for a call in a
+    /// loop takes one each time.
     [[nodiscard]] segment* take_huge(std::size_t usable) noexcept;
     void give_huge(segment& s) noexcept;
 
@@ -94,6 +95,7 @@ private:
     [[nodiscard]] bool add_large() noexcept;
     [[nodiscard]] segment* take_large(std::size_t count) noexcept;
     [[nodiscard]] std::size_t cool_slab(std::uint32_t number) noexcept;
+    std::size_t drop_huge(segment** at) noexcept;
 
     ranked_lock lock_{lock_rank::segments};
     std::array<region, regions_max> regions_{};
@@ -104,6 +106,10 @@ private:
     segment* large_ = nullptr;  // Free large ones, the last used first.
     std::size_t large_count_ = 0;
     std::size_t large_least_ = 0;  // The fewest there were since the last cool().
+    static constexpr std::size_t huge_kept = 8;
+    static constexpr std::size_t huge_kept_size = std::size_t{1} << 20;
+    segment* huge_ = nullptr;  // Free ones, the last used first.
+    std::size_t huge_count_ = 0;
     std::atomic<std::uint64_t> out_{0};
 };
 
