@@ -9,6 +9,8 @@
 #include <cstdarg>
 #include <cstdint>
 #include <cstdlib>
+#include <mutex>
+#include <shared_mutex>
 #include <string>
 
 #include <unistd.h>
@@ -288,6 +290,50 @@ TEST_F(SplitPreemptionOfOne, NotInACallbackOfALibrary) {
                       call_for_long();
                       during = count - before;
                   });
+                  return during;
+              }),
+              0u);
+}
+
+// Others of the thread would block on it, and with them the thread.
+TEST_F(SplitPreemptionOfOne, NotWhileItHoldsALockOfTheThreadLibrary) {
+    EXPECT_EQ(counted_during([](std::atomic<std::uint64_t>& count) {
+                  std::mutex one;
+                  std::shared_mutex another;
+                  const std::uint64_t before = count;
+                  {
+                      const std::lock_guard hold(one);
+                      call_for_long();
+                  }
+                  {
+                      const std::shared_lock hold(another);
+                      const std::unique_lock tried(one, std::try_to_lock);
+                      call_for_long();
+                  }
+                  // Between the two, and since: neither is held where these look.
+                  return count - before;
+              }),
+              0u);
+}
+
+TEST_F(SplitPreemptionOfOne, AgainWhenTheLockIsGivenBack) {
+    EXPECT_GT(counted_during([](std::atomic<std::uint64_t>& count) {
+                  std::mutex one;
+                  { const std::lock_guard hold(one); }
+                  const std::uint64_t before = count;
+                  for (std::uint64_t i = 0; count == before; ++i) one_round(i);
+                  return count - before;
+              }),
+              0u);
+}
+
+TEST_F(SplitPreemptionOfOne, NotWhileItInitialisesAStatic) {
+    EXPECT_EQ(counted_during([](std::atomic<std::uint64_t>& count) {
+                  const std::uint64_t before = count;
+                  static const std::uint64_t during = [&] {
+                      call_for_long();
+                      return count - before;
+                  }();
                   return during;
               }),
               0u);
