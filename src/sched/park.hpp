@@ -24,6 +24,7 @@
 #include "sched/coroutine.hpp"
 #include "sched/preempt.hpp"
 #include "sched/thread_sleeper.hpp"
+#include "stack/segment.hpp"
 
 namespace weft::detail {
 
@@ -40,6 +41,8 @@ inline void prepare_park(coroutine& self) noexcept {
     if constexpr (assertions) {
         if (self.lock_depth != 0) [[unlikely]]
             report_park_with_lock(self);
+        const stack_ref stack = self.stack;
+        WEFT_ASSERT(!stack.is_split() || stack.newest()->canary_intact());
     }
     if ((self.traits & trait_sticky) != 0) [[unlikely]]
         unstick(self);

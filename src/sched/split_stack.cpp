@@ -2,11 +2,14 @@
 
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
+#include "os/thread.hpp"
 #include "sched/machine.hpp"
 #include "sched/preempt.hpp"
 #include "sched/processor.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/switch.hpp"
+
+#include <algorithm>
 
 namespace weft::detail {
 
@@ -126,8 +129,12 @@ void prepare_for_split_stacks(machine& m, const void* frame) noexcept {
     thread_block& block = *m.block.get();
     // Above the frame there is more of the same stack: whoever called it, and the thread's own data.
     const auto here = reinterpret_cast<std::uintptr_t>(frame);
+    std::uintptr_t low = here - far_room;
+    if (m.is_thread) {  // A thread's stack may be smaller, and something else be below it. Main's has a gap there.
+        low = std::max(low, reinterpret_cast<std::uintptr_t>(this_thread_stack().bottom));
+    }
     block.stack_high.store(here + 2048, std::memory_order_relaxed);
-    block.stack_low.store(here - far_room, std::memory_order_relaxed);
+    block.stack_low.store(low, std::memory_order_relaxed);
     block.registers.store(off_heap_new<saved_registers>(), std::memory_order_relaxed);
 }
 
