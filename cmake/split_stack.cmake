@@ -45,6 +45,10 @@ target_include_directories(weft_split_parts PRIVATE ${PROJECT_SOURCE_DIR}/includ
 target_compile_options(weft_split_parts PRIVATE
   $<$<COMPILE_LANGUAGE:CXX>:-fcallgraph-info=su;-fno-tree-slp-vectorize>)
 
+# A compiler cache brings back the object, and not the call graph: none is used for these.
+set_target_properties(weft weft_split_parts PROPERTIES
+  CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND};-E;env;CCACHE_DISABLE=1")
+
 set(weft_split_object ${PROJECT_BINARY_DIR}/weft_split.o)
 set(weft_split_calls ${PROJECT_SOURCE_DIR}/src/arch/x86_64/split_calls.txt)
 set(weft_split_list ${PROJECT_BINARY_DIR}/weft_split.objects)

@@ -40,7 +40,9 @@ std::string name_in(const std::string& declaration) {
 
 void call_graph::read(const std::filesystem::path& file) {
     std::ifstream in(file);
-    if (!in) throw std::runtime_error("can't read " + file.string());
+    if (!in)
+        throw std::runtime_error("can't read " + file.string() +
+                                 ": the compiler writes it, unless a cache stands in for it");
     for (std::string line; std::getline(in, line);) {
         if (line.starts_with("node:")) {
             const std::string title = name_of(quoted(line, "title: \""));
