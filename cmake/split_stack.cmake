@@ -106,7 +106,7 @@ set(weft_split_link_flags
   # Locks that a coroutine holds are counted: src/split/locks.cpp.
   ${weft_split_wraps}
   # Libraries call ours too: src/split/signals.cpp.
-  LINKER:--export-dynamic-symbol=sigaction,--export-dynamic-symbol=signal
+  LINKER:--export-dynamic-symbol=sigaction,--export-dynamic-symbol=signal,--export-dynamic-symbol=vfork
   LINKER:--export-dynamic-symbol=longjmp,--export-dynamic-symbol=_longjmp
   LINKER:--export-dynamic-symbol=siglongjmp,--export-dynamic-symbol=__longjmp_chk
   # Shared objects with split code find all of the runtime here: weft::split_stack_module.

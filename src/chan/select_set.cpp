@@ -28,8 +28,9 @@ void select_set::remove(std::size_t index) {
             "weft: select_set: there is no case of this index; use what add() returned, once");
     }
     // Destroyed when the set is whole again: a destructor may use it.
-    const std::shared_ptr<any_case> one = std::exchange(cases_[index], nullptr);
+    std::shared_ptr<any_case> one = std::exchange(cases_[index], nullptr);
     --size_;
+    call_user([&one] { one.reset(); });
 }
 
 namespace {

@@ -48,7 +48,13 @@ void run_on_big_stack(bool on_split_stack, blocking_site& site, void (*f)(void*)
                       void* argument) noexcept {
     timed_call call{site, f, argument};
     if (on_split_stack) {
-        on_scheduler_stack([&call] { run_timed(call.site, call.f, call.argument); });
+        on_scheduler_stack([&call] {
+            // However deep it goes: what is called from there runs there.
+            thread_block& block = *this_thread_block();
+            void* const sp = block.scheduler_sp.exchange(nullptr, std::memory_order_relaxed);
+            run_timed(call.site, call.f, call.argument);
+            block.scheduler_sp.store(sp, std::memory_order_relaxed);
+        });
         return;
     }
     try {

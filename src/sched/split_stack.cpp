@@ -120,6 +120,11 @@ void give_first_segment(machine& m, segment& s) noexcept {
     give_segment(p == nullptr ? nullptr : &p->segments, s);
 }
 
+void end_first_segment(segment& s) noexcept {
+    check_segment(s);
+    free_dynamic(s, nullptr);
+}
+
 void empty_segment_cache(processor& p) noexcept {
     clean_up(p.segments);
     p.segments.empty_into(sched.segments);
@@ -196,15 +201,29 @@ extern "C" {
 
 [[gnu::visibility("hidden")]] void* weft_slow_allocate(std::size_t size,
                                                        const void* frame) noexcept {
-    const errno_kept kept(*this_machine());
-    coroutine& self = *this_coroutine();
-    segment& s = *self.stack.get().newest();
-    free_dynamic(s, frame);  // Of frames that have gone.
     constexpr std::size_t header = dynamic_block::header_size;
     static_assert(header >= sizeof(dynamic_block));
-    if (size > sched.opts.max_stack) report_overflow_of(&self, sched.opts.max_stack, {});
+    thread_block& block = *this_thread_block();
+    coroutine* const current = block.current.load(std::memory_order_relaxed);
+    if (current == nullptr || !current->stack.get().is_split()) {
+        // The limit was poisoned for a coroutine that had left it, at a moment when others have none. Once in a long
+        // while, and then this stays.
+        block.call_limit.store(0, std::memory_order_relaxed);
+        this_stack_limit()->store(0, std::memory_order_relaxed);
+        return static_cast<std::byte*>(off_heap_allocate(size + header, header)) + header;
+    }
+    const errno_kept kept(*this_machine());
+    coroutine& self = *current;
+    segment& s = *self.stack.get().newest();
+    // Of frames that have gone. Those of the same frame may be of a call before, of the same function from the same place:
+    // nobody can tell, so they stay until the segment is left.
+    free_dynamic(s, frame);
+    const std::size_t total = size + (s.dynamic == nullptr ? 0 : s.dynamic->total);
+    if (size > sched.opts.max_stack || total > sched.opts.max_stack) {
+        report_overflow_of(&self, sched.opts.max_stack, {});
+    }
     auto* const memory = static_cast<std::byte*>(off_heap_allocate(size + header, header));
-    s.dynamic = ::new (memory) dynamic_block{s.dynamic, frame, size};
+    s.dynamic = ::new (memory) dynamic_block{s.dynamic, frame, size, total};
     return memory + header;
 }
 

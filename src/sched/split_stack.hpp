@@ -39,6 +39,9 @@ inline void check_segment(const segment& s) noexcept {
     if (!s.canary_intact()) report_canary(s);
 }
 
+/// A coroutine has ended on it: the next one may get it as it is.
+void end_first_segment(segment& s) noexcept;
+
 /// Gives every segment the processor keeps to the pool.
 void empty_segment_cache(processor& p) noexcept;
 

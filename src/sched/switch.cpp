@@ -111,6 +111,8 @@ void become_scheduler(machine& m) noexcept {
     m.current = nullptr;
     m.block->current.store(nullptr, std::memory_order_relaxed);
     m.block->attention.store(&no_attention, std::memory_order_relaxed);
+    m.block->scheduler_sp.store(nullptr,
+                                std::memory_order_relaxed);  // It is about to go on from there.
 }
 
 // First on the other side. At most 96 bytes of stack when nothing is amiss: it runs on whatever stack it
@@ -217,7 +219,7 @@ void check_canary(stack_ref stack) noexcept {
     } else {
         // All its other segments were checked when they were left. This one the next coroutine may get as it is; and
         // whoever gives it back does not know whose it was.
-        check_segment(*stack.newest());
+        end_first_segment(*stack.newest());
     }
 }
 

@@ -15,7 +15,6 @@
 #include <unwind.h>
 
 #include <ucontext.h>
-#include <unistd.h>
 
 namespace weft::detail {
 namespace {
@@ -41,7 +40,10 @@ void leave_segments_above(coroutine& self, std::uintptr_t sp) noexcept {
     while (holder != nullptr && !holder->holds(sp)) holder = holder->below;
     if (holder == nullptr) return;
     while (self.stack.get().newest() != holder) leave_newest_segment(self);
-    enter_user_mode(*this_thread_block(), *holder);
+    thread_block& block = *this_thread_block();
+    // A handler that is left by a jump does not put it back.
+    block.scheduler_sp.store(this_machine()->scheduler_context, std::memory_order_relaxed);
+    enter_user_mode(block, *holder);
 }
 
 extern "C" {
@@ -146,7 +148,6 @@ extern "C" int weft_setjmp_itself(jmp_buf) __asm__("setjmp");
     WEFT_CHECK(call_in_place(address_of(&weft_setjmp_itself)));
     WEFT_CHECK(call_in_place(address_of(&_setjmp)));
     WEFT_CHECK(call_in_place(address_of(&__sigsetjmp)));
-    WEFT_CHECK(call_in_place(address_of(&::vfork)));
     WEFT_CHECK(call_in_place(address_of(&::getcontext)));
     static_cast<void>(call_in_place(address_of(&::memcpy)));
     static_cast<void>(call_in_place(address_of(&::memmove)));

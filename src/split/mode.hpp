@@ -47,13 +47,15 @@ class no_limit_here {
 public:
     no_limit_here() noexcept
         : block_(*this_thread_block()), limit_(block_.limit.load(std::memory_order_relaxed)),
-          call_limit_(block_.call_limit.load(std::memory_order_relaxed)), true_(stack_limit()) {
+          call_limit_(block_.call_limit.load(std::memory_order_relaxed)), true_(stack_limit()),
+          scheduler_sp_(block_.scheduler_sp.exchange(nullptr, std::memory_order_relaxed)) {
         enter_runtime_mode(block_);
     }
     ~no_limit_here() {
         block_.limit.store(limit_, std::memory_order_relaxed);
         block_.call_limit.store(call_limit_, std::memory_order_relaxed);
         set_stack_limit(true_);
+        block_.scheduler_sp.store(scheduler_sp_, std::memory_order_relaxed);
         // A request that came meanwhile found a limit of 0.
         if (limit_ != 0) poison_if_asked(block_);
     }
@@ -65,6 +67,7 @@ private:
     const std::uintptr_t limit_;
     const std::uintptr_t call_limit_;
     const std::uintptr_t true_;
+    void* const scheduler_sp_;  // The scheduler stack may be what was interrupted.
 };
 
 /// The newest segment is left, by whoever still runs on it: it goes to a free list once that is over.

@@ -5,6 +5,8 @@
 // is no place for them. And they run with a limit of 0, for the limit is that of the stack which was interrupted: a
 // handler that was compiled for split stacks would grow at random, perhaps in the middle of growing.
 //
+// **vfork** is fork: the child would change the parent's chain of segments, by every call that it makes.
+//
 // **longjmp** leaves segments, as an exception does. It may come from a handler too.
 #include "base/assert.hpp"
 #include "sched/machine.hpp"
@@ -21,6 +23,7 @@
 #include <cstring>
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 namespace weft::detail {
 namespace {
@@ -138,6 +141,7 @@ std::uintptr_t stack_pointer_in(const __jmp_buf_tag& buffer) noexcept {
 extern "C" {
 int weft_sigaction(int, const struct sigaction*, struct sigaction*) noexcept __asm__("sigaction");
 void (*weft_signal(int, void (*)(int)) noexcept)(int) __asm__("signal");
+pid_t weft_vfork() noexcept __asm__("vfork");
 [[noreturn]] void weft_longjmp(__jmp_buf_tag*, int) noexcept __asm__("longjmp");
 [[noreturn]] void weft__longjmp(__jmp_buf_tag*, int) noexcept __asm__("_longjmp");
 [[noreturn]] void weft_siglongjmp(__jmp_buf_tag*, int) noexcept __asm__("siglongjmp");
@@ -155,6 +159,7 @@ void (*weft_signal(int number, void (*handler)(int)) noexcept)(int) {
     ::sigaddset(&action.sa_mask, number);
     return install(number, &action, &before) == 0 ? before.sa_handler : SIG_ERR;
 }
+pid_t weft_vfork() noexcept { return ::fork(); }
 void weft_longjmp(__jmp_buf_tag* buffer, int value) noexcept { jump_back(buffer, value); }
 void weft__longjmp(__jmp_buf_tag* buffer, int value) noexcept { jump_back(buffer, value); }
 void weft_siglongjmp(__jmp_buf_tag* buffer, int value) noexcept { jump_back(buffer, value); }

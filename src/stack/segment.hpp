@@ -42,6 +42,7 @@ struct dynamic_block {
     dynamic_block* next;
     const void* frame;  // The stack pointer of who asked.
     std::size_t size;   // Of what lies behind the header.
+    std::size_t total;  // With the next ones, when it was added.
 };
 
 /// Registers that carry arguments, of a call that was interrupted. One a machine, and one for each coroutine that was

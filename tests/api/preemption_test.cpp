@@ -255,6 +255,8 @@ TEST_F(Stall, OneThatRunsForASecondWithoutASafepointIsNamedWhenAskedFor) {
         [] {
             return run([] {
                 spawn({.name = "busy"}, [] {
+                    const no_preempt
+                        stay;  // Else it would be preempted as it looks at the clock, where stacks are split.
                     const auto until = std::chrono::steady_clock::now() + 1500ms;
                     while (std::chrono::steady_clock::now() < until) {}
                 }).join();

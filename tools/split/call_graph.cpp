@@ -101,7 +101,8 @@ const call_graph::bound& call_graph::measure(const std::string& name, std::size_
     bound result{return_address, {}};
     const auto found = functions_.find(name);
     if (found == functions_.end() || !found->second.stack) {
-        result.bytes = foreign;
+        const auto known = foreign_.find(name);
+        result.bytes = known == foreign_.end() ? foreign : known->second;
         if (unbounded_.contains(name)) {
             result.bytes.reset();
             reasons_[name] = {"needs much: " + name};

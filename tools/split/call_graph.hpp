@@ -29,6 +29,8 @@ public:
     void alias(const std::string& name, const std::string& real);
     /// Says where the pointers go that `caller` calls through.
     void resolve_indirect(const std::string& caller, const std::vector<std::string>& callees);
+    /// What `name`, which is not of ours, needs.
+    void set_depth(const std::string& name, std::size_t bytes) { foreign_[name] = bytes; }
     /// There is no telling what `name`, which is not of ours, needs.
     void make_unbounded(const std::string& name) { unbounded_.insert(name); }
     /// Calls of it from other files are made on another stack.
@@ -61,6 +63,7 @@ private:
 
     std::map<std::string, function> functions_;
     std::map<std::string, std::set<std::string>> by_name_;
+    std::map<std::string, std::size_t> foreign_;
     std::map<std::string, bound> bounds_;
     std::map<std::string, std::set<std::string>> reasons_;
     std::set<std::string> deep_, unbounded_;

@@ -40,6 +40,10 @@ using weft::tools::call_graph;
 
 // A far call's own frame, and what a function of others that is called as it is may take.
 constexpr std::size_t foreign_depth = 64;
+// A call of the program's: the way out, and a preemption at the first call there; in a prologue, or in a thunk where the
+// callee does not check.
+constexpr std::size_t program_depth = 200;
+constexpr std::size_t user_depth = 144;
 // What fits at any call without growing: the red zone, less a small frame and the stub's.
 constexpr std::size_t fits_anywhere = 224;
 // From here on a large segment is as good.
@@ -232,6 +236,9 @@ int make(int argc, char** argv) {
         if (real != known_at.end()) graph.alias(s.name, real->second);
     }
     const knowledge known = read_calls(argv[2], graph);
+    for (const std::string& name : known.user) graph.set_depth(name, user_depth);
+    for (const char* name : {program, "weft_call_user_with_room"})
+        graph.set_depth(name, program_depth);
     stub_writer out(argv[1]);
 
     std::set<std::string> ours;
@@ -244,7 +251,10 @@ int make(int argc, char** argv) {
         if (!s.defined || !s.function || !s.exported || !done.insert(s.name).second) continue;
         if (!graph.defines(s.name)) continue;  // Assembly.
         const std::optional<std::size_t> depth = graph.depth(s.name, foreign_depth);
-        const bool stays = graph.reaches(s.name, parking) || graph.reaches(s.name, program);
+        // What calls through a pointer that nobody has explained may call the program.
+        bool stays = graph.reaches(s.name, parking) || graph.reaches(s.name, program) ||
+                     graph.reaches(s.name, call_graph::indirect);
+        for (const std::string& name : known.user) stays = stays || graph.reaches(s.name, name);
         const bool from_inside = known.entered.contains(s.name);
         if (depth && *depth <= (stays ? here_max : fits_anywhere)) {
             out.entry(s.name, "here", *depth, from_inside);

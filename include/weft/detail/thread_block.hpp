@@ -48,7 +48,8 @@ struct alignas(16) thread_block {
     std::atomic<std::uint32_t> poisoned{0};
     /// The free segments of the processor that this thread holds.
     std::atomic<segment_cache*> segments{nullptr};
-    /// Where the scheduler stack waits while a coroutine runs; below it there is room.
+    /// Where the scheduler stack waits while a coroutine runs; below it there is room. Null while the scheduler itself runs,
+    /// and wherever else what lies below must not be used.
     std::atomic<void*> scheduler_sp{nullptr};
     /// The bounds of the part of the thread's own stack on which the scheduler runs.
     std::atomic<std::uintptr_t> stack_low{0};

@@ -177,7 +177,7 @@ __morestack:
         // C++ half may use them.
 .Lgrow_slow:
         movq    BLOCK(SCHEDULER_SP), %rcx
-        subq    $512, %rcx
+        subq    $1024, %rcx
         andq    $-64, %rcx
         movq    %rdi, (%rcx)
         movq    %rsi, 8(%rcx)
@@ -186,7 +186,7 @@ __morestack:
         movq    %r11, 32(%rcx)
         movq    %rsp, 40(%rcx)
         movq    %rcx, %rsp
-        movq    BLOCK(REGISTERS), %rdi
+        leaq    64(%rsp), %rdi          // not the register buffer: a preemption may be under way
         each_vector save, %rdi
         movq    -40(%rbp), %rdx
         movq    %r10, %rdi              // what is needed; 0 for a large one
@@ -194,7 +194,7 @@ __morestack:
         enter_runtime_mode
         call    weft_slow_grow
         movq    %rax, %rcx
-        movq    BLOCK(REGISTERS), %rdi
+        leaq    64(%rsp), %rdi
         each_vector load, %rdi
         movq    (%rsp), %rdi
         movq    8(%rsp), %rsi
@@ -211,17 +211,17 @@ __morestack:
         // result; the x87 stack is not touched.
 .Lshrink_slow:
         movq    BLOCK(SCHEDULER_SP), %rsp
-        subq    $512, %rsp
+        subq    $1024, %rsp
         andq    $-64, %rsp
         movq    %rax, (%rsp)
         movq    %rdx, 8(%rsp)
         movq    %rdi, 16(%rsp)
-        movq    BLOCK(REGISTERS), %rdi
+        leaq    64(%rsp), %rdi          // the register buffer may hold arguments of a call that was preempted
         each_vector save, %rdi
         movq    %rsi, %rdi
         enter_runtime_mode
         call    weft_slow_shrink
-        movq    BLOCK(REGISTERS), %rdi
+        leaq    64(%rsp), %rdi
         each_vector load, %rdi
         movq    (%rsp), %rax
         movq    8(%rsp), %rdx

@@ -9,7 +9,7 @@
 // With room for code that does not check, the target is jumped to. Else, in order:
 //     a split function                    sees to its stack itself: known by its prologue
 //     the runtime's own entries           so do they
-//     the setjmp family, vfork            return twice, the second time into a frame that would be gone: in place
+//     the setjmp family                   returns twice, the second time into a frame that would be gone: in place
 //     small leaves of the C library       need no room worth mentioning: in place
 //     everything else                     on a large segment, for this call only
 // The in-place ones are in a table by address, weft_in_place (sched/split_stack.cpp).
@@ -19,7 +19,8 @@
 /* The beginnings of a split function's prologue. */
 #define CMP_LIMIT_RSP 0x243b4864        /* cmp %fs:0x70, %rsp: nine bytes */
 #define CMP_LIMIT_RSP_REST 0x00007025
-#define LEA_FRAME 0x249c8d4c            /* lea -frame(%rsp), %r11 */
+#define LEA_FRAME 0x249c8d4c            /* lea -frame(%rsp), %r11: eight bytes, as in a loop that probes the stack; then */
+#define CMP_LIMIT_R11 0x1c3b4c64        /* cmp %fs:0x70, %r11: nine bytes */
 #define ENDBR64 0xfa1e0ff3
 
         split_text
@@ -55,21 +56,29 @@ __x86_indirect_thunk_\register:
         function weft_call_checked
         movl    %r11d, %r10d
         andl    $0xfff, %r10d
-        cmpl    $0xff0, %r10d
+        cmpl    $0xfe8, %r10d
         ja      .Lcheck_rest            // the prologue might lie across the end of the page
         cmpl    $CMP_LIMIT_RSP, (%r11)
         jne     1f
         cmpl    $CMP_LIMIT_RSP_REST, 4(%r11)
         je      .Lin_place
 1:      cmpl    $LEA_FRAME, (%r11)
+        jne     2f
+        cmpl    $CMP_LIMIT_R11, 8(%r11)
+        jne     2f
+        cmpl    $CMP_LIMIT_RSP_REST, 12(%r11)
         je      .Lin_place
-        cmpl    $ENDBR64, (%r11)
+2:      cmpl    $ENDBR64, (%r11)
         jne     .Lcheck_rest
         cmpl    $CMP_LIMIT_RSP, 4(%r11)
-        jne     2f
+        jne     3f
         cmpl    $CMP_LIMIT_RSP_REST, 8(%r11)
         je      .Lin_place
-2:      cmpl    $LEA_FRAME, 4(%r11)
+3:      cmpl    $LEA_FRAME, 4(%r11)
+        jne     .Lcheck_rest
+        cmpl    $CMP_LIMIT_R11, 12(%r11)
+        jne     .Lcheck_rest
+        cmpl    $CMP_LIMIT_RSP_REST, 16(%r11)
         je      .Lin_place
 .Lcheck_rest:
         cmpq    $POISON, BLOCK(CALL_LIMIT)
@@ -77,11 +86,11 @@ __x86_indirect_thunk_\register:
 .Lcheck_again:
         leaq    __start_weft_split_text(%rip), %r10
         cmpq    %r10, %r11
-        jb      3f
+        jb      4f
         leaq    __stop_weft_split_text(%rip), %r10
         cmpq    %r10, %r11
         jb      .Lin_place
-3:      // Direct mapped: slot by address, a second one beside it.
+4:      // Direct mapped: slot by address, a second one beside it.
         movl    %r11d, %r10d
         shrl    $4, %r10d
         andl    $IN_PLACE_SLOTS - 1, %r10d
@@ -89,9 +98,9 @@ __x86_indirect_thunk_\register:
         .cfi_adjust_cfa_offset 8
         leaq    weft_in_place(%rip), %rax
         cmpq    (%rax, %r10, 8), %r11
-        je      4f
+        je      5f
         cmpq    8(%rax, %r10, 8), %r11
-4:      popq    %rax
+5:      popq    %rax
         .cfi_adjust_cfa_offset -8
         je      .Lin_place
         call    weft_call_on_large
@@ -103,10 +112,10 @@ __x86_indirect_thunk_\register:
         movq    BLOCK(LIMIT), %r10
         movq    %r10, STACK_LIMIT
         testq   %r10, %r10
-        jnz     5f
+        jnz     6f
         movq    $0, BLOCK(CALL_LIMIT)   // not in a coroutine's own code
         jmp     *%r11
-5:      newest_segment %r10
+6:      newest_segment %r10
         movq    SEGMENT_CALL_LIMIT(%r10), %r10
         movq    %r10, BLOCK(CALL_LIMIT)
         call    weft_preempt_at_call
