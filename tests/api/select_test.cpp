@@ -353,6 +353,37 @@ TEST_P(Select, ASetOfMany) {
     });
 }
 
+// The functions of a set, and what they hold, are the program's: where they end they may do as they like.
+TEST_P(Select, WhatASetLetsGoOfMayWaitAsItEnds) {
+    struct waits_at_the_end {
+        explicit waits_at_the_end(int& ended) noexcept : ended_(&ended) {}
+        waits_at_the_end(waits_at_the_end&& other) noexcept
+            : ended_(std::exchange(other.ended_, nullptr)) {}
+        ~waits_at_the_end() {
+            if (ended_ == nullptr) return;
+            yield();
+            sleep_for(1us);
+            ++*ended_;
+        }
+        void operator()(std::optional<int>) {}
+        int* ended_;
+    };
+    run([] {
+        spawn([] {
+            chan<int> c(1);
+            int ended = 0;
+            {
+                select_set set;
+                const std::size_t first = set.add(on_recv(c, waits_at_the_end(ended)));
+                set.add(on_recv(c, waits_at_the_end(ended)));
+                set.remove(first);
+                EXPECT_EQ(ended, 1);
+            }
+            EXPECT_EQ(ended, 2);
+        }).join();
+    });
+}
+
 TEST_P(Select, TriesOfASetWaitForNoTimeout) {
     testing::simulate(1, [] {
         chan<int> c(1);

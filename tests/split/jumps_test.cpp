@@ -6,7 +6,10 @@
 #include <chrono>
 #include <csetjmp>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
+#include <mutex>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -14,6 +17,8 @@
 #include <dlfcn.h>
 #include <signal.h>
 #include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace weft::test {
 namespace {
@@ -89,6 +94,44 @@ TEST(SplitJumps, WithinASegmentLeaveNone) {
 TEST(SplitJumps, OfAThreadAreItsOwn) {
     static std::jmp_buf back;
     if (setjmp(back) == 0) std::longjmp(back, 1);
+}
+
+TEST(SplitJumps, AChildOfVforkLeavesTheParentsSegmentsAlone) {
+    in_coroutine([] {
+        const segment* const here = &newest_segment();
+        std::uintptr_t limit = 0;
+        asm volatile("movq %%fs:0x70, %0" : "=r"(limit));
+        const pid_t child = vfork();
+        if (child == 0) _exit(descend(30) == 30 ? 7 : 1);
+        int status = 0;
+        ASSERT_EQ(waitpid(child, &status, 0), child);
+        EXPECT_EQ(WEXITSTATUS(status), 7);
+        std::uintptr_t now = 0;
+        asm volatile("movq %%fs:0x70, %0" : "=r"(now));
+        EXPECT_EQ(now, limit);
+        EXPECT_EQ(&newest_segment(), here);
+    });
+}
+
+// It runs on the scheduler stack, and so does what the runtime does for it: further down, however deep it is.
+TEST(SplitBlocking, MayBeDeep) {
+    struct deep {
+        [[gnu::noinline]] static long call() {
+            volatile char frame[400'000];
+            for (std::size_t i = 0; i < sizeof frame; i += 1000) frame[i] = 1;
+            std::timed_mutex m;
+            if (m.try_lock_for(std::chrono::seconds(1))) m.unlock();
+            weft::sleep_for(std::chrono::microseconds(1));
+            long sum = 0;
+            for (std::size_t i = 0; i < sizeof frame; i += 1000) sum += frame[i];
+            return sum;
+        }
+    };
+    in_coroutine([] {
+        for (int i = 0; i != 20; ++i) {
+            EXPECT_EQ(weft::blocking([] { return deep::call(); }), 400);
+        }
+    });
 }
 
 // Handlers that were compiled for split stacks and ask for no alternate stack.
