@@ -38,7 +38,8 @@ void* trace_main(void*) {
     std::int64_t next = trace.started + period;
     while (trace.stop.load() == 0) {
         if (futex_wait(trace.stop, 0, next)) continue;
-        print_stats();
+        // On a slow machine the runtime is still being started, and has nothing to tell.
+        if (sched.up.load()) print_stats();
         next += period;
     }
     return nullptr;
