@@ -4,6 +4,7 @@
 #include "base/bits.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <mutex>
 
@@ -126,32 +127,50 @@ std::uint32_t segment_pool::take_slab(unsigned size_class) noexcept {
 }
 
 segment* segment_pool::take(unsigned size_class, std::size_t count) noexcept {
-    const std::lock_guard hold(lock_);
-    if (size_class == class_large) return take_large(count);
     const std::size_t size = size_of_class(size_class);
+    std::array<std::byte*, 64> bases;
     segment* chain = nullptr;
     while (count != 0) {
+        const std::size_t batch = std::min(count, bases.size());
+        const std::size_t n = size_class == class_large
+                                  ? take_large(bases.data(), batch)
+                                  : take_small(size_class, bases.data(), batch);
+        // Outside the lock, for a header may be the first that is written on its page.
+        for (std::size_t i = n; i-- != 0;) {
+            segment* const one = make_segment(bases[i], size_class, size);
+            one->link = chain;
+            chain = one;
+        }
+        out_.fetch_add(n * size, std::memory_order_relaxed);
+        if (n != batch) break;
+        count -= n;
+    }
+    return chain;
+}
+
+std::size_t segment_pool::take_small(unsigned size_class, std::byte** bases,
+                                     std::size_t count) noexcept {
+    const std::size_t size = size_of_class(size_class);
+    const std::size_t pages = std::max<std::size_t>(size / page_size, 1);
+    std::size_t n = 0;
+    const std::lock_guard hold(lock_);
+    while (n != count) {
         std::uint32_t number = partial_[size_class];
         if (number == 0) number = take_slab(size_class);
         if (number == 0) break;
         slab& s = at(number);
-        std::uint64_t taken = lowest(s.free, count);
+        std::uint64_t taken = lowest(s.free, count - n);
         s.free &= ~taken;
         s.quiet &= ~taken;
         if (s.free == 0) unlink_slab(number);
         for (; taken != 0; taken &= taken - 1) {
             const std::size_t offset = static_cast<std::size_t>(std::countr_zero(taken)) * size;
-            const std::size_t pages = std::max<std::size_t>(size / page_size, 1);
             const std::uint32_t touched = ((1u << pages) - 1) << (offset / page_size);
             s.pages = static_cast<std::uint16_t>(s.pages | touched);
-            segment* const one = make_segment(base_of(number) + offset, size_class, size);
-            one->link = chain;
-            chain = one;
-            --count;
-            out_.fetch_add(size, std::memory_order_relaxed);
+            bases[n++] = base_of(number) + offset;
         }
     }
-    return chain;
+    return n;
 }
 
 void segment_pool::give(segment* chain) noexcept {
@@ -195,20 +214,17 @@ bool segment_pool::add_large() noexcept {
     return true;
 }
 
-segment* segment_pool::take_large(std::size_t count) noexcept {
-    segment* chain = nullptr;
-    for (; count != 0; --count) {
+std::size_t segment_pool::take_large(std::byte** bases, std::size_t count) noexcept {
+    const std::lock_guard hold(lock_);
+    std::size_t n = 0;
+    for (; n != count; ++n) {
         if (large_ == nullptr && !add_large()) break;
-        segment* const one = large_;
-        large_ = one->link;
+        bases[n] = large_->base();
+        large_ = large_->link;
         --large_count_;
         large_least_ = std::min(large_least_, large_count_);
-        segment* const s = make_segment(one->base(), class_large, slab_size);
-        s->link = chain;
-        chain = s;
-        out_.fetch_add(slab_size, std::memory_order_relaxed);
     }
-    return chain;
+    return n;
 }
 
 segment* segment_pool::take_huge(std::size_t usable) noexcept {
@@ -260,70 +276,106 @@ std::size_t segment_pool::drop_huge(segment** at) noexcept {
     return dropped;
 }
 
-// The pages of a slab on which everything has lain free for a while.
+// The pages of a slab on which everything has lain free for a round. While they are given back, without the lock, what is on
+// them is nobody's: not free, and not out.
 std::size_t segment_pool::cool_slab(std::uint32_t number) noexcept {
-    slab& s = at(number);
-    const std::size_t size = size_of_class(s.size_class);
-    const std::size_t per_page = std::max<std::size_t>(page_size / size, 1);
-    const std::size_t pages_each = std::max<std::size_t>(size / page_size, 1);
-    const std::uint64_t all = ~std::uint64_t{0} >> (64 - per_page);
-    std::size_t cooled = 0;
-    for (std::size_t page = 0; page != pages_per_slab; page += pages_each) {
-        const std::uint64_t bits = all << (page / pages_each * per_page);
-        const std::uint32_t touched = ((1u << pages_each) - 1) << page;
-        if ((s.free & s.quiet & bits) != bits || (s.pages & touched) == 0) continue;
-        discard_pages(base_of(number) + page * page_size, pages_each * page_size);
-        s.pages = static_cast<std::uint16_t>(s.pages & ~touched);
-        cooled += pages_each * page_size;
+    std::uint32_t idle_pages = 0;
+    std::uint64_t on_them = 0;
+    {
+        const std::lock_guard hold(lock_);
+        slab& s = at(number);
+        if (s.size_class == no_class) return 0;
+        const std::size_t size = size_of_class(s.size_class);
+        const std::size_t per_page = std::max<std::size_t>(page_size / size, 1);
+        const std::size_t pages_each = std::max<std::size_t>(size / page_size, 1);
+        const std::uint64_t all = ~std::uint64_t{0} >> (64 - per_page);
+        for (std::size_t page = 0; page != pages_per_slab; page += pages_each) {
+            const std::uint64_t bits = all << (page / pages_each * per_page);
+            const std::uint32_t touched = ((1u << pages_each) - 1) << page;
+            if ((s.free & s.quiet & bits) != bits || (s.pages & touched) == 0) continue;
+            idle_pages |= touched;
+            on_them |= bits;
+        }
+        s.quiet = s.free;
+        if (idle_pages == 0) return 0;
+        s.free &= ~on_them;
+        if (s.free == 0) unlink_slab(number);
     }
-    s.quiet = s.free;
+    for (std::uint32_t left = idle_pages; left != 0;) {
+        const int first = std::countr_zero(left);
+        const int run = std::countr_one(left >> first);
+        discard_pages(base_of(number) + static_cast<std::size_t>(first) * page_size,
+                      static_cast<std::size_t>(run) * page_size);
+        left &= ~(((1u << run) - 1) << first);
+    }
+
+    const std::lock_guard hold(lock_);
+    slab& s = at(number);
+    s.pages = static_cast<std::uint16_t>(s.pages & ~idle_pages);
+    s.free |= on_them;
+    if (!s.listed) link_slab(number);
+    const std::size_t count = slab_size / size_of_class(s.size_class);
+    if (s.free == ~std::uint64_t{0} >> (64 - count) && s.pages == 0) {
+        unlink_slab(number);
+        s.size_class = no_class;
+        s.next = empty_;
+        empty_ = number;
+    }
+    return static_cast<std::size_t>(std::popcount(idle_pages)) * page_size;
+}
+
+std::size_t segment_pool::cool_slabs() noexcept {
+    std::uint32_t end = 1;
+    {
+        const std::lock_guard hold(lock_);
+        if (const std::size_t n = region_count_.load(std::memory_order_relaxed); n != 0) {
+            end += static_cast<std::uint32_t>((n - 1) * slabs_per_region) + regions_[n - 1].fresh;
+        }
+    }
+    std::size_t cooled = 0;
+    for (std::size_t looked = 0; looked != slabs_at_once; ++looked) {
+        if (cool_next_ >= end) {
+            cool_next_ = 1;
+            break;
+        }
+        cooled += cool_slab(cool_next_++);
+    }
     return cooled;
 }
 
-std::size_t segment_pool::cool() noexcept {
-    constexpr std::size_t larges_at_once = 256;
+// The large ones that nobody wanted: all but the page of the header. A few at a time, for the lock is held meanwhile.
+std::size_t segment_pool::cool_large() noexcept {
     std::size_t cooled = 0;
+    std::size_t left = larges_at_once;
     const std::lock_guard hold(lock_);
-    for (unsigned c = 0; c != class_large; ++c) {
-        const std::size_t count = slab_size / size_of_class(c);
-        const std::uint64_t all = ~std::uint64_t{0} >> (64 - count);
-        for (std::uint32_t number = partial_[c]; number != 0;) {
-            const std::uint32_t next = at(number).next;
-            cooled += cool_slab(number);
-            slab& s = at(number);
-            if (s.free == all && s.pages == 0) {
-                unlink_slab(number);
-                s.size_class = no_class;
-                s.next = empty_;
-                empty_ = number;
-            }
-            number = next;
+    std::size_t wanted = large_count_ - large_least_;  // Those on top, that somebody used.
+    large_least_ = large_count_;
+    for (segment* s = large_; s != nullptr && left != 0; s = s->link) {
+        if (wanted != 0) {
+            --wanted;
+            continue;
         }
+        if (s->flags != 0) continue;  // Cooled before.
+        discard_pages(s->base(), slab_size - page_size);
+        s->flags = 1;
+        cooled += slab_size - page_size;
+        --left;
     }
-    // Of the huge ones, those behind the last used; it goes with the next round if nobody has used it.
+    return cooled;
+}
+
+// Of the huge ones those behind the last used; it goes with the next round if nobody has used it.
+std::size_t segment_pool::cool_huge() noexcept {
+    const std::lock_guard hold(lock_);
     segment** kept = &huge_;
     if (huge_ != nullptr && huge_->flags == 0) {
         huge_->flags = 1;
         kept = &huge_->link;
     }
-    cooled += drop_huge(kept);
-    // The large ones that nobody wanted: all but the page of the header. They keep their place in the list.
-    std::size_t idle = std::min(large_least_, larges_at_once);
-    large_least_ = large_count_;
-    std::size_t skip = large_count_ - idle;
-    for (segment* s = large_; s != nullptr && idle != 0; s = s->link) {
-        if (skip != 0) {
-            --skip;
-            continue;
-        }
-        if (s->flags != 0) break;  // Cooled before, and so are those below it.
-        discard_pages(s->base(), slab_size - page_size);
-        s->flags = 1;
-        cooled += slab_size - page_size;
-        --idle;
-    }
-    return cooled;
+    return drop_huge(kept);
 }
+
+std::size_t segment_pool::cool() noexcept { return cool_slabs() + cool_huge() + cool_large(); }
 
 bool segment_pool::stays_mapped(const void* address) const noexcept {
     const auto* const p = static_cast<const std::byte*>(address);
@@ -341,6 +393,7 @@ void segment_pool::release() noexcept {
     }
     partial_ = {};
     empty_ = 0;
+    cool_next_ = 1;
     drop_huge(&huge_);
     while (chunks_ != nullptr) {
         const large_chunk chunk = *chunks_;

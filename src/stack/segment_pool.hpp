@@ -11,7 +11,7 @@
 //
 // A segment's header is written anew each time it is taken: what is free may have lost its pages meanwhile.
 //
-// Everything is under one lock, which processors take for batches.
+// Everything is under one lock, which processors take for batches. No page is touched under it, and few are given back.
 #pragma once
 
 #include "base/relaxed.hpp"
@@ -39,7 +39,8 @@ public:
     [[nodiscard]] segment* take_huge(std::size_t usable) noexcept;
     void give_huge(segment& s) noexcept;
 
-    /// Gives the pages back of what has lain free since the call before the last one. Returns how many bytes that were.
+    /// Gives the pages back of what has lain free since the call before the last one; of some thousands of slabs, the others
+    /// with the next calls. Returns how many bytes that were. The monitor only.
     std::size_t cool() noexcept;
 
     /// Whether the address is of a segment that stays mapped while a runtime is up, as far as that is easy to tell. Any
@@ -93,8 +94,14 @@ private:
     [[nodiscard]] std::uint32_t take_slab(unsigned size_class) noexcept;
     [[nodiscard]] bool add_region() noexcept;
     [[nodiscard]] bool add_large() noexcept;
-    [[nodiscard]] segment* take_large(std::size_t count) noexcept;
+    // Fill `bases`, and return with how many.
+    [[nodiscard]] std::size_t take_small(unsigned size_class, std::byte** bases,
+                                         std::size_t count) noexcept;
+    [[nodiscard]] std::size_t take_large(std::byte** bases, std::size_t count) noexcept;
     [[nodiscard]] std::size_t cool_slab(std::uint32_t number) noexcept;
+    [[nodiscard]] std::size_t cool_slabs() noexcept;
+    [[nodiscard]] std::size_t cool_large() noexcept;
+    [[nodiscard]] std::size_t cool_huge() noexcept;
     std::size_t drop_huge(segment** at) noexcept;
 
     ranked_lock lock_{lock_rank::segments};
@@ -102,6 +109,9 @@ private:
     std::atomic<std::size_t> region_count_{0};          // Those below it are complete.
     std::array<std::uint32_t, class_large> partial_{};  // Slabs of a class with free segments.
     std::uint32_t empty_ = 0;                           // Slabs of no class, without pages.
+    static constexpr std::size_t slabs_at_once = 4096;
+    static constexpr std::size_t larges_at_once = 256;
+    std::uint32_t cool_next_ = 1;  // The monitor's: the slab to look at next.
     large_chunk* chunks_ = nullptr;
     segment* large_ = nullptr;  // Free large ones, the last used first.
     std::size_t large_count_ = 0;
