@@ -12,7 +12,7 @@
 //     the setjmp family                   returns twice, the second time into a frame that would be gone: in place
 //     small leaves of the C library       need no room worth mentioning: in place
 //     everything else                     on a large segment, for this call only
-// The in-place ones are in a table by address, weft_in_place (sched/split_stack.cpp).
+// The in-place ones are in a table by address, weft_in_place (split/calls.cpp).
 #if defined(__x86_64__)
 #include "arch/x86_64/split.inc"
 
@@ -52,12 +52,14 @@ __x86_indirect_thunk_\register:
         jmp     __x86_indirect_thunk_r11
         end_function __x86_indirect_thunk
 
-        // r11: the target. First the most frequent: its own prologue sees to stack and preemption.
+        // r11: the target. First the most frequent: its own prologue sees to stack and preemption. What is read beyond the
+        // first eight bytes, perhaps on the next page, is there: the beginning of an instruction has matched before it, or
+        // one that no function ends with.
         function weft_call_checked
         movl    %r11d, %r10d
         andl    $0xfff, %r10d
-        cmpl    $0xfe8, %r10d
-        ja      .Lcheck_rest            // the prologue might lie across the end of the page
+        cmpl    $0xff8, %r10d
+        ja      .Lcheck_rest            // the first eight bytes might lie across the end of the page
         cmpl    $CMP_LIMIT_RSP, (%r11)
         jne     1f
         cmpl    $CMP_LIMIT_RSP_REST, 4(%r11)
