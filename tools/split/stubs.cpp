@@ -19,7 +19,7 @@
 //     user <function>...                of others, and may call the program
 //     deep <function>...                needs much stack, and neither parks nor calls the program: other objects call it on
 //                                       the scheduler stack
-//     parks <function>...               must be of the first kind, for it may park
+//     parks <function>...               may park, and must be of the first kind: a build where it is not fails
 //     entered <function>...             is called by assembly in the program's mode, as enter.<function>
 //     fits <function> <bytes>           must not need more
 #include "call_graph.hpp"
