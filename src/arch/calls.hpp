@@ -43,6 +43,9 @@ inline void on_scheduler_stack(F&& f) {
                             std::addressof(f));
 }
 
+/// Whether this is a program with split stacks.
+extern "C" bool weft_splits_stacks() noexcept;
+
 /// The word that the prologues of code compiled for split stacks compare with, of the calling thread.
 [[nodiscard]] inline std::atomic<std::uintptr_t>* this_stack_limit() noexcept {
 #if defined(__x86_64__)

@@ -1,5 +1,5 @@
-// Calls between the program and the runtime where no stack is split: just calls. With split stacks arch/x86_64/enter.S
-// takes the place of this file.
+// Calls between the program and the runtime where no stack is split: just calls. With split stacks
+// arch/x86_64/enter.S and split/calls.cpp take the place of this file.
 extern "C" {
 
 void* weft_call_user(void (*f)(), void* a, void* b) {
@@ -7,4 +7,5 @@ void* weft_call_user(void (*f)(), void* a, void* b) {
 }
 bool weft_call_user_with_room(void (*)(void*), void*, unsigned long) { return false; }
 void weft_on_scheduler_stack(void (*f)(void*), void* argument) { f(argument); }
+bool weft_splits_stacks() noexcept { return false; }
 }

@@ -1,5 +1,6 @@
 #include "sched/split_stack.hpp"
 
+#include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
 #include "os/thread.hpp"
@@ -131,6 +132,7 @@ void empty_segment_cache(processor& p) noexcept {
 }
 
 void prepare_for_split_stacks(machine& m, const void* frame) noexcept {
+    if (!weft_splits_stacks()) return;
     thread_block& block = *m.block.get();
     // Above the frame there is more of the same stack: whoever called it, and the thread's own data.
     const auto here = reinterpret_cast<std::uintptr_t>(frame);

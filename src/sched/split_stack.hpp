@@ -45,7 +45,7 @@ void end_first_segment(segment& s) noexcept;
 /// Gives every segment the processor keeps to the pool.
 void empty_segment_cache(processor& p) noexcept;
 
-/// What a machine's thread block needs. The machine itself, at the beginning and at the end of its thread.
+/// What a machine's thread block needs, in programs with split stacks. The machine itself, at the beginning and at the end of its thread.
 void prepare_for_split_stacks(machine& m, const void* frame) noexcept;
 void forget_split_stacks(machine& m) noexcept;
 

@@ -1,4 +1,5 @@
 // What only programs with split stacks have: the C++ ends of src/arch/x86_64/{morestack,thunks,enter}.S.
+#include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
 #include "sched/machine.hpp"
@@ -47,6 +48,8 @@ void leave_segments_above(coroutine& self, std::uintptr_t sp) noexcept {
 }
 
 extern "C" {
+
+bool weft_splits_stacks() noexcept { return true; }
 
 /// 0, 1, 2: vector registers of 16, 32 and 64 bytes.
 [[gnu::visibility("hidden")]] std::uint8_t weft_vector_level = 0;
