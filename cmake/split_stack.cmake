@@ -91,12 +91,8 @@ endforeach()
 add_library(weft_split_stack INTERFACE)
 add_library(weft::split_stack ALIAS weft_split_stack)
 set_target_properties(weft_split_stack PROPERTIES EXPORT_NAME split_stack)
-target_include_directories(weft_split_stack INTERFACE
-  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-target_compile_features(weft_split_stack INTERFACE cxx_std_20)
 target_link_libraries(weft_split_stack INTERFACE
   Threads::Threads Boost::context ${weft_mimalloc_target} ${weft_backtrace_library})
-target_compile_definitions(weft_split_stack INTERFACE WEFT_SPLIT_STACK=1)
 target_compile_options(weft_split_stack INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:${weft_split_flags}>)
 set(weft_split_link_flags
   -fsplit-stack LINKER:-z,now
@@ -125,13 +121,10 @@ add_dependencies(weft_split_stack weft_split_runtime weft-verify-split)
 # For shared objects, also those that are opened at run time, with split code of their own; the executable links
 # weft::split_stack. Thread-local variables are reached without calls, which would not be seen to.
 add_library(weft_split_module OBJECT ${weft_split_module_sources})
+target_include_directories(weft_split_module PRIVATE ${PROJECT_SOURCE_DIR}/src)
 add_library(weft_split_stack_module INTERFACE)
 add_library(weft::split_stack_module ALIAS weft_split_stack_module)
 set_target_properties(weft_split_stack_module PROPERTIES EXPORT_NAME split_stack_module)
-target_include_directories(weft_split_stack_module INTERFACE
-  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-target_compile_features(weft_split_stack_module INTERFACE cxx_std_20)
-target_compile_definitions(weft_split_stack_module INTERFACE WEFT_SPLIT_STACK=1)
 target_compile_options(weft_split_stack_module INTERFACE
   $<$<COMPILE_LANGUAGE:C,CXX>:${weft_split_flags};-ftls-model=initial-exec>)
 target_link_options(weft_split_stack_module INTERFACE
@@ -140,6 +133,8 @@ target_link_options(weft_split_stack_module INTERFACE
   LINKER:-z,now ${weft_split_wraps})
 add_dependencies(weft_split_stack_module weft_split_module weft-verify-split)
 
+# What both ask of who links them.
+#
 # The verifier runs as part of the link: g++ starts the linker by way of it, and there is no program if it is not right.
 # So it is with every build system, and no target has to ask for it. A target says in its property WEFT_SPLIT_ALLOW which
 # functions are to be let pass: a list of names, as in the symbol table or as c++filt prints them (but without a comma).
@@ -148,6 +143,10 @@ string(CONCAT linking
   $<$<BOOL:${allow}>:$<COMMA>--allow$<COMMA>$<JOIN:${allow},$<COMMA>--allow$<COMMA>>>
   $<COMMA>--linking)
 foreach(target IN ITEMS weft_split_stack weft_split_stack_module)
+  target_include_directories(${target} INTERFACE
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_compile_features(${target} INTERFACE cxx_std_20)
+  target_compile_definitions(${target} INTERFACE WEFT_SPLIT_STACK=1)
   target_link_options(${target} INTERFACE
     "$<BUILD_INTERFACE:SHELL:-wrapper \"$<TARGET_FILE:weft-verify-split>${linking}\">"
     "$<INSTALL_INTERFACE:SHELL:-wrapper \"$<INSTALL_PREFIX>/${CMAKE_INSTALL_BINDIR}/weft-verify-split${linking}\">")

@@ -16,7 +16,6 @@ namespace weft::detail {
 
 // What assembly takes for granted.
 static_assert(offsetof(thread_block, current) == BLOCK_CURRENT);
-static_assert(offsetof(thread_block, owner) == BLOCK_OWNER);
 static_assert(offsetof(thread_block, limit) == BLOCK_LIMIT);
 static_assert(offsetof(thread_block, call_limit) == BLOCK_CALL_LIMIT);
 static_assert(offsetof(thread_block, poisoned) == BLOCK_POISONED);
@@ -42,7 +41,6 @@ static_assert(sizeof(segment_cache::list) == 1 << LIST_LOG2_SIZE);
 static_assert(offsetof(segment_cache::list, head) == LIST_HEAD);
 static_assert(offsetof(segment_cache::list, room) == LIST_ROOM);
 static_assert(offsetof(saved_registers, general) == SAVED_RCX);
-static_assert(offsetof(saved_registers, link) == SAVED_LINK);
 static_assert(sizeof(saved_registers) == SAVED_SIZE);
 
 #pragma GCC diagnostic push

@@ -50,7 +50,6 @@ struct dynamic_block {
 struct alignas(64) saved_registers {
     std::array<std::byte, 512> vectors;
     std::array<std::uintptr_t, 8> general;
-    saved_registers* link;
 };
 
 /// What the trimmer leaves with a stack: see sched/trim.cpp.

@@ -1,18 +1,20 @@
-// The three ways between a coroutine's own code and the runtime, when the stack is split.
+// The ways between a coroutine's own code and the runtime, when the stack is split.
 //
 //     weft_enter_here     into the runtime, on the same segment if `need` bytes fit there, else on a larger one
 //     weft_enter_far      into the runtime, on the scheduler stack: for what neither parks nor calls the program
 //     weft_call_user      out of it: calls a function of the program's from inside the runtime
 //     weft_user           the same for a function of others' that may call the program
+//     weft_call_user_with_room    the same with so much stack as it says
 //     weft_far            within it: calls what needs an unknown amount of stack, on the scheduler stack
+//     weft_on_scheduler_stack     the same for a function of the runtime's
 //
-// ABI       System V x86-64. The stubs in front of the runtime's functions (split_stubs.S, made by tools/stubs) leave the
+// ABI       System V x86-64. The stubs in front of the runtime's functions (split_stubs.S, made by tools/split) leave the
 //           function to call in r11 and what it needs of the stack in r10d, and jump here. All argument registers and rax
 //           arrive as they were, all result registers leave as they are. No function of the runtime that is called from
 //           outside has arguments on the stack: they would not be where it looks.
 // Registers r10 and r11 are lost on the way in, rcx, rsi, rdi and r8 on the way out: nobody keeps anything in them
 //           across a call.
-// Calls     what is in r11; weft_grow (morestack.S).
+// Calls     what is in r11; weft_grow_and_enter, weft_grow_and_call (morestack.S).
 //
 //     frame     +16  the caller's
 //               + 8  return address
@@ -37,11 +39,9 @@
         subq    $RED_ZONE - 16, %r10    // the lowest address that may be written, less what is needed
         cmpq    %r10, %rsp
         jb      .Lenter_elsewhere
-.Lenter_fits:
         make_frame
         enter_runtime_mode
         call    *%r11
-.Lentered:
         newest_segment %rcx
         enter_user_mode %rcx, %rsi
         leave_frame
@@ -72,10 +72,8 @@
         jmp     *%r11
         end_function weft_enter_far
 
-// void weft_call_user(void (*f)(void*), void* a, void* b): f(a, b).
+// void* weft_call_user(void (*f)(), void* a, void* b): f(a, b).
         function weft_call_user
-        .cfi_personality 0x9b, DW.ref.weft_user_personality
-        .cfi_lsda 0x1b, .Lno_actions
         movq    %rdi, %r11
         movq    %rsi, %rdi
         movq    %rdx, %rsi
@@ -88,12 +86,7 @@
         .cfi_lsda 0x1b, .Lno_actions
         cmpq    $0, BLOCK(LIMIT)
         jne     1f                      // it is the program that calls
-        movq    BLOCK(CURRENT), %r10
-        testq   %r10, %r10
-        jz      1f
-        movq    COROUTINE_STACK(%r10), %r10
-        testb   $63, %r10b
-        jnz     1f                      // a reserved stack
+        newest_segment_if_split %r10, 1f
         cmpq    BLOCK(STACK_HIGH), %rsp
         jae     2f
         cmpq    BLOCK(STACK_LOW), %rsp
@@ -116,12 +109,7 @@
         .cfi_personality 0x9b, DW.ref.weft_user_personality
         .cfi_lsda 0x1b, .Lno_actions
         xorl    %eax, %eax
-        movq    BLOCK(CURRENT), %rcx
-        testq   %rcx, %rcx
-        jz      1f
-        movq    COROUTINE_STACK(%rcx), %rcx
-        testb   $63, %cl
-        jnz     1f                      // a reserved stack
+        newest_segment_if_split %rcx, 1f
         make_frame
         movq    %rdi, %r11
         movq    %rsi, %rdi
@@ -164,7 +152,7 @@ __morestack:
         .cfi_endproc
         .size   __morestack, . - __morestack
 
-// void weft_split_on_scheduler_stack(void (*f)(void*), void* argument): f in the runtime's mode, and there. It does not park.
+// void weft_on_scheduler_stack(void (*f)(void*), void* argument): f in the runtime's mode, and there. It does not park.
         function weft_on_scheduler_stack
         movq    %rdi, %r11
         movq    %rsi, %rdi
@@ -173,9 +161,7 @@ __morestack:
 
         personality_reference weft_entered_personality
         personality_reference weft_user_personality
-        .section .gcc_except_table, "a", @progbits
-.Lno_actions:
-        .byte   0xff, 0xff, 0x01, 0x00
+        no_actions
         split_stack_notes
 #else
         .section .note.GNU-stack, "", @progbits

@@ -6,18 +6,14 @@
 //
 // __x86_indirect_thunk_* is the executable's without more: no library defines it.
 #if defined(__x86_64__)
+#include "arch/x86_64/function.inc"
+
         .section weft_split_text, "ax", @progbits
         .macro forward name, to
-        .globl  \name
         .hidden \name
-        .type   \name, @function
-        .p2align 4
-\name:
-        .cfi_startproc
-        endbr64
+        function \name
         jmp     *\to@GOTPCREL(%rip)
-        .cfi_endproc
-        .size   \name, . - \name
+        end_function \name
         .endm
 
         forward __morestack, weft_module_morestack

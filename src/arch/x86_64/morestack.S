@@ -29,8 +29,9 @@
 //               -16  rcx
 //               -24  where to call: R + 1
 //               -32  rdx
-//               -40  flags for the new segment; or what weft_enter_here wants
-//               -48  the function that goes there
+//               -40  flags for the new segment
+//               -48  of weft_grow_and_enter: how much the function needs
+//               -56                          the function
 //
 // To unwinders the caller of the half-entered function is ours: the CFA is rbp + 24. An exception that passes this frame
 // leaves the segment above it (weft_morestack_personality). The name __morestack is what gdb knows.
@@ -38,7 +39,19 @@
 #include "arch/x86_64/split.inc"
 
 #define LEA_VARARGS 0x185d8d4c  /* lea 0x18(%rbp), %r11 */
-#define ENDBR64 0xfa1e0ff3
+
+        // The frame, down to rcx, of what was called with rbp untouched and is to be skipped as far as its return address.
+        .macro crossing_frame
+        .cfi_def_cfa %rsp, 16
+        .cfi_restore %rbp
+        pushq   %rbp
+        .cfi_def_cfa_offset 24
+        .cfi_offset %rbp, -24
+        movq    %rsp, %rbp
+        .cfi_def_cfa_register %rbp
+        pushq   %rax
+        pushq   %rcx
+        .endm
 
         split_text
 
@@ -49,15 +62,8 @@ __morestack:
         .cfi_startproc
         .cfi_personality 0x9b, DW.ref.weft_morestack_personality
         .cfi_lsda 0x1b, .Lno_actions
-        .cfi_def_cfa %rsp, 16           // the callee's frame, half made, is skipped
-        pushq   %rbp
-        .cfi_def_cfa_offset 24
-        .cfi_offset %rbp, -24
-        movq    %rsp, %rbp
-        .cfi_def_cfa_register %rbp
-        pushq   %rax
+        crossing_frame
         movq    8(%rbp), %rax
-        pushq   %rcx
         incq    %rax
         pushq   %rax
         pushq   %rdx
@@ -230,15 +236,7 @@ __morestack:
 
         // The limit says: preempt. It is taken away first, then the request is looked at; weft_preempt_here does.
 .Lpoisoned:
-        movq    BLOCK(LIMIT), %rax
-        movq    %rax, STACK_LIMIT
-        testq   %rax, %rax
-        jnz     1f
-        movq    $0, BLOCK(CALL_LIMIT)   // not in a coroutine's own code
-        jmp     .Lstay
-1:      newest_segment %rcx
-        movq    SEGMENT_CALL_LIMIT(%rcx), %rcx
-        movq    %rcx, BLOCK(CALL_LIMIT)
+        take_poison_away %rcx, .Lstay
         call    weft_preempt_at_call
         // Does the frame need more as well?
         newest_segment %rax
@@ -273,15 +271,7 @@ __morestack:
         .globl  weft_call_on_large
         .hidden weft_call_on_large
 weft_call_on_large:
-        .cfi_def_cfa %rsp, 16
-        .cfi_restore %rbp
-        pushq   %rbp
-        .cfi_def_cfa_offset 24
-        .cfi_offset %rbp, -24
-        movq    %rsp, %rbp
-        .cfi_def_cfa_register %rbp
-        pushq   %rax
-        pushq   %rcx
+        crossing_frame
         pushq   %r11
         pushq   %rdx
         pushq   $SEGMENT_BORROWED
@@ -301,15 +291,7 @@ weft_call_on_large:
         .globl  weft_grow_and_enter
         .hidden weft_grow_and_enter
 weft_grow_and_enter:
-        .cfi_def_cfa %rsp, 16
-        .cfi_restore %rbp
-        pushq   %rbp
-        .cfi_def_cfa_offset 24
-        .cfi_offset %rbp, -24
-        movq    %rsp, %rbp
-        .cfi_def_cfa_register %rbp
-        pushq   %rax
-        pushq   %rcx
+        crossing_frame
         leaq    .Lenter_again(%rip), %rax
         pushq   %rax
         pushq   %rdx
@@ -318,19 +300,12 @@ weft_grow_and_enter:
         pushq   %r11
         xorl    %r11d, %r11d
         jmp     .Lgrow
+
         // And for a function of the program that is to have r10 bytes: it is in r11.
         .globl  weft_grow_and_call
         .hidden weft_grow_and_call
 weft_grow_and_call:
-        .cfi_def_cfa %rsp, 16
-        .cfi_restore %rbp
-        pushq   %rbp
-        .cfi_def_cfa_offset 24
-        .cfi_offset %rbp, -24
-        movq    %rsp, %rbp
-        .cfi_def_cfa_register %rbp
-        pushq   %rax
-        pushq   %rcx
+        crossing_frame
         pushq   %r11
         pushq   %rdx
         pushq   $0
@@ -347,15 +322,9 @@ weft_grow_and_call:
 
 // From shared objects: module.S.
         .macro from_module name, to
-        .globl  \name
-        .type   \name, @function
-        .p2align 4
-\name:
-        .cfi_startproc
-        endbr64
+        function \name
         jmp     \to
-        .cfi_endproc
-        .size   \name, . - \name
+        end_function \name
         .endm
         from_module weft_module_morestack, __morestack
         from_module weft_module_allocate_stack_space, __morestack_allocate_stack_space
@@ -419,9 +388,7 @@ __morestack_large_model:
         end_function __morestack_allocate_stack_space
 
         personality_reference weft_morestack_personality
-        .section .gcc_except_table, "a", @progbits
-.Lno_actions:
-        .byte   0xff, 0xff, 0x01, 0x00
+        no_actions
         split_stack_notes
 #else
         .section .note.GNU-stack, "", @progbits

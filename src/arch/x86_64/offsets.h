@@ -4,7 +4,6 @@
 
 /* thread_block (weft/detail/thread_block.hpp) */
 #define BLOCK_CURRENT 16
-#define BLOCK_OWNER 24
 #define BLOCK_LIMIT 32
 #define BLOCK_CALL_LIMIT 40
 #define BLOCK_POISONED 48
@@ -74,8 +73,7 @@
 #define SAVED_R9 552
 #define SAVED_R10 560
 #define SAVED_R11 568
-#define SAVED_LINK 576
-#define SAVED_SIZE 640
+#define SAVED_SIZE 576
 
 /* Slots of the table of functions that are called in place. */
 #define IN_PLACE_SLOTS 256

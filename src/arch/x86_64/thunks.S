@@ -21,7 +21,6 @@
 #define CMP_LIMIT_RSP_REST 0x00007025
 #define LEA_FRAME 0x249c8d4c            /* lea -frame(%rsp), %r11: eight bytes, as in a loop that probes the stack; then */
 #define CMP_LIMIT_R11 0x1c3b4c64        /* cmp %fs:0x70, %r11: nine bytes */
-#define ENDBR64 0xfa1e0ff3
 
         split_text
         .macro thunk register
@@ -111,15 +110,7 @@ __x86_indirect_thunk_\register:
         jmp     *%r11
 
 .Lpoisoned:
-        movq    BLOCK(LIMIT), %r10
-        movq    %r10, STACK_LIMIT
-        testq   %r10, %r10
-        jnz     6f
-        movq    $0, BLOCK(CALL_LIMIT)   // not in a coroutine's own code
-        jmp     *%r11
-6:      newest_segment %r10
-        movq    SEGMENT_CALL_LIMIT(%r10), %r10
-        movq    %r10, BLOCK(CALL_LIMIT)
+        take_poison_away %r10, .Lin_place
         call    weft_preempt_at_call
         cmpq    BLOCK(CALL_LIMIT), %rsp
         jb      .Lcheck_again

@@ -19,7 +19,10 @@
 //               +0x08   r12
 //               +0x00   control words
 #if defined(__x86_64__)
+#include "arch/x86_64/function.inc"
+
         .text
+        .hidden weft_unwind_parked, weft_call_over, weft_goes_on_at_resume
 
 // To unwinders, behind it, rbx is a context and that context the caller. Until called_by_us.
         .macro called_by_context
@@ -35,20 +38,6 @@
         .macro called_by_us
         nop
         .cfi_restore_state
-        .endm
-
-        .macro function name
-        .globl  \name
-        .hidden \name
-        .type   \name, @function
-        .p2align 4
-\name:
-        .cfi_startproc
-        endbr64
-        .endm
-        .macro end_function name
-        .cfi_endproc
-        .size   \name, . - \name
         .endm
 
 // _Unwind_Reason_Code weft_unwind_parked(const void* context, _Unwind_Trace_Fn each, void* argument)
