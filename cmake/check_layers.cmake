@@ -5,6 +5,7 @@
 #   public     a public header includes public headers and the standard library, nothing else
 #   named      an include in src names its layer: "mem/span.hpp", not "span.hpp"
 #   seams      what belongs to one layer stays there: kernel, CPU, Boost, mimalloc, assembly
+#   versioned  a public header includes version.hpp, by itself or by way of another: it ties programs to their library
 #   listed     every source and every public header is in src/CMakeLists.txt
 cmake_minimum_required(VERSION 3.25)
 
@@ -100,6 +101,7 @@ foreach(file IN LISTS files)
     endforeach()
   endif()
 
+  set(versioned FALSE)
   file(STRINGS ${ROOT}/${file} includes REGEX "^[ \t]*#[ \t]*include[ \t]*[\"<]")
   foreach(line IN LISTS includes)
     if(NOT line MATCHES "include[ \t]*([\"<])([^\">]+)[\">]")
@@ -108,6 +110,9 @@ foreach(file IN LISTS files)
     set(quote "${CMAKE_MATCH_1}")
     set(used "${CMAKE_MATCH_2}")
     if(used MATCHES "^weft/")
+      if(public)
+        set(versioned TRUE)
+      endif()
       if(NOT EXISTS ${ROOT}/include/${used})
         fault("${file}: there is no include/${used}")
       endif()
@@ -146,6 +151,11 @@ foreach(file IN LISTS files)
       endforeach()
     endif()
   endforeach()
+
+  # versioned
+  if(public AND NOT versioned AND NOT file STREQUAL "include/weft/version.hpp")
+    fault("${file}: a public header includes <weft/version.hpp>, or one that does")
+  endif()
 endforeach()
 
 list(LENGTH files count)

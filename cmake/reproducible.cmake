@@ -9,6 +9,13 @@ cmake_path(IS_PREFIX PROJECT_SOURCE_DIR ${CMAKE_BINARY_DIR} build_is_inside)
 if(NOT build_is_inside)
   list(APPEND weft_path_map $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${CMAKE_BINARY_DIR}=build>)
 endif()
+# A compiler cache that shares objects between folders (CCACHE_BASEDIR) hands the compiler the same paths as seen from the
+# build folder, and those begin otherwise.
+cmake_path(RELATIVE_PATH PROJECT_SOURCE_DIR BASE_DIRECTORY ${CMAKE_BINARY_DIR} OUTPUT_VARIABLE source_from_build)
+string(REGEX REPLACE "/$" "" source_from_build "${source_from_build}")
+if(NOT source_from_build STREQUAL ".")
+  list(APPEND weft_path_map $<IF:$<CONFIG:Debug>,-fmacro-prefix-map,-ffile-prefix-map>=${source_from_build}/=)
+endif()
 
 # Archives without dates and owners. Debian's ar does so by default, others when they are told.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")

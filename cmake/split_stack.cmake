@@ -1,26 +1,48 @@
 # weft::split_stack: for programs, or parts of programs, whose coroutines are to begin with 1 KiB.
 #
-# Who links it is compiled with the flags below, and gets libweft_split.o, which is all of libweft with stubs in front
-# (tools/split/stubs.cpp) and the assembly of src/arch/x86_64 for growing, calling and preempting. It takes the place of
-# libweft.a, whose members nobody needs any more.
+# Who links it is compiled with the flags below, and gets weft_split.o: all of libweft, compiled with flags of its own
+# (src/split/CMakeLists.txt), with stubs in front (tools/split/make_runtime.cpp) and the assembly of src/arch/x86_64 for
+# growing, calling and preempting. It takes the place of libweft.a, whose members nobody needs any more.
+option(WEFT_SPLIT_STRICT "Fail the build when a function that coroutines wait in has no bound for its stack" OFF)
+
 set(weft_has_split_stack OFF)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" AND LINUX
-   AND NOT WEFT_SANITIZE)
+string(TOUPPER "CMAKE_CXX_FLAGS_${CMAKE_BUILD_TYPE}" flags_of_build_type)
+get_directory_property(options COMPILE_OPTIONS)
+get_directory_property(definitions COMPILE_DEFINITIONS)
+list(TRANSFORM definitions PREPEND "-D")
+set(flags " ${CMAKE_CXX_FLAGS} ${${flags_of_build_type}} ${options} ${definitions} ")
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU" OR NOT CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" OR NOT LINUX)
+  set(why "only g++ compiles for them, for x86-64 Linux")
+elseif(WEFT_SANITIZE OR flags MATCHES "[ ;\"']-fsanitize=")
+  set(why "sanitizers don't know them")
+elseif(flags MATCHES "[ ;\"'](-pg|-finstrument-functions)[ ;\"']")
+  set(why "${CMAKE_MATCH_1} calls a profiler from each function, which would run on 1 KiB")
+elseif(flags MATCHES "[ ;\"'](-fpack-struct|-fshort-enums|-D *_GLIBCXX_DEBUG)[ ;\"'=]")
+  set(why "${CMAKE_MATCH_1} changes how classes lie in memory, and their runtime is compiled without")
+elseif(NOT WEFT_CAPSTONE_INCLUDE_DIR OR NOT WEFT_CAPSTONE_LIBRARY)
   # Without the verifier nobody would know whether a program is right.
-  if(WEFT_CAPSTONE_INCLUDE_DIR AND WEFT_CAPSTONE_LIBRARY)
-    set(weft_has_split_stack ON)
-  else()
-    message(STATUS "weft: Capstone was not found (Debian: libcapstone-dev), so there is no weft::split_stack")
-  endif()
+  set(why "Capstone was not found (Debian: libcapstone-dev)")
+elseif(CMAKE_INSTALL_PREFIX MATCHES "," OR PROJECT_BINARY_DIR MATCHES ",")
+  # g++ -wrapper takes commas for the end of a word.
+  set(why "a folder has a comma in its name: ${PROJECT_BINARY_DIR}, or the prefix ${CMAKE_INSTALL_PREFIX}")
+else()
+  set(weft_has_split_stack ON)
 endif()
 if(NOT weft_has_split_stack)
+  message(STATUS "weft: there is no weft::split_stack: ${why}")
   return()
 endif()
 
-add_executable(weft-split-stubs
+# Makes the runtime out of the objects.
+add_executable(weft-make-split-runtime
   ${PROJECT_SOURCE_DIR}/tools/split/call_graph.cpp
-  ${PROJECT_SOURCE_DIR}/tools/split/stubs.cpp)
-weft_target(weft-split-stubs PUBLIC_ONLY)
+  ${PROJECT_SOURCE_DIR}/tools/split/elf.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/make_runtime.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/process.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/runtime.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/stack_facts.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/stub_writer.cpp)
+weft_target(weft-make-split-runtime PUBLIC_ONLY)
 
 # Examines whatever is linked with weft::split_stack.
 add_executable(weft-verify-split
@@ -29,47 +51,40 @@ add_executable(weft-verify-split
   ${PROJECT_SOURCE_DIR}/tools/split/findings.cpp
   ${PROJECT_SOURCE_DIR}/tools/split/functions.cpp
   ${PROJECT_SOURCE_DIR}/tools/split/linking.cpp
+  ${PROJECT_SOURCE_DIR}/tools/split/process.cpp
   ${PROJECT_SOURCE_DIR}/tools/split/rules.cpp
   ${PROJECT_SOURCE_DIR}/tools/split/verify.cpp)
 weft_target(weft-verify-split PUBLIC_ONLY)
 target_include_directories(weft-verify-split SYSTEM PRIVATE ${WEFT_CAPSTONE_INCLUDE_DIR})
 target_link_libraries(weft-verify-split PRIVATE ${WEFT_CAPSTONE_LIBRARY})
 
-# The call graph comes with the objects.
-target_compile_options(weft PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fcallgraph-info=su>)
+add_subdirectory(${PROJECT_SOURCE_DIR}/src/split)
 
-# What only such programs have.
-add_library(weft_split_parts OBJECT ${weft_split_sources})
-weft_target(weft_split_parts)
-target_include_directories(weft_split_parts PRIVATE ${PROJECT_SOURCE_DIR}/include)
-target_compile_options(weft_split_parts PRIVATE
-  $<$<COMPILE_LANGUAGE:CXX>:-fcallgraph-info=su;-fno-tree-slp-vectorize>)
-
-# A compiler cache brings back the object, and not the call graph: none is used for these.
-set_target_properties(weft weft_split_parts PROPERTIES
-  CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND};-E;env;CCACHE_DISABLE=1")
-
-set(weft_split_object ${PROJECT_BINARY_DIR}/weft_split.o)
-set(weft_split_calls ${PROJECT_SOURCE_DIR}/src/arch/x86_64/split_calls.txt)
-set(weft_split_list ${PROJECT_BINARY_DIR}/weft_split.objects)
-file(GENERATE OUTPUT ${weft_split_list} CONTENT
-  "$<JOIN:$<TARGET_OBJECTS:weft>,\n>\n$<JOIN:$<TARGET_OBJECTS:weft_split_parts>,\n>\n")
+# A build tree of several configurations has one of each.
+set(folder ${PROJECT_BINARY_DIR})
+get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+if(multi_config)
+  string(APPEND folder "/$<CONFIG>")
+endif()
+set(weft_split_object ${folder}/weft_split.o)
+set(weft_split_foreign ${PROJECT_SOURCE_DIR}/src/arch/x86_64/foreign_calls.txt)
+set(weft_split_list ${folder}/weft_split.objects)
+file(GENERATE OUTPUT ${weft_split_list} CONTENT "$<JOIN:$<TARGET_OBJECTS:weft_split_parts>,\n>\n")
 add_custom_command(OUTPUT ${weft_split_object}
-  COMMAND ${CMAKE_COMMAND}
-    -D OBJECTS=${weft_split_list} -D OUT=${weft_split_object} -D CALLS=${weft_split_calls}
-    -D LENIENT=$<$<CONFIG:Debug>:--lenient> -D STUBS=$<TARGET_FILE:weft-split-stubs> -D READELF=${CMAKE_READELF} -D OBJCOPY=${CMAKE_OBJCOPY}
-    -D LD=${CMAKE_LINKER} -D CXX=${CMAKE_CXX_COMPILER}
-    -P ${PROJECT_SOURCE_DIR}/cmake/make_split_object.cmake
-  DEPENDS weft weft_split_parts weft-split-stubs ${weft_split_calls} ${weft_split_list}
-    $<TARGET_OBJECTS:weft> $<TARGET_OBJECTS:weft_split_parts>
-    ${PROJECT_SOURCE_DIR}/cmake/make_split_object.cmake
+  COMMAND weft-make-split-runtime $<$<BOOL:${WEFT_SPLIT_STRICT}>:--strict> --out ${weft_split_object}
+    --objects ${weft_split_list} --foreign ${weft_split_foreign}
+    --objcopy ${CMAKE_OBJCOPY} --linker ${CMAKE_LINKER} --compiler ${CMAKE_CXX_COMPILER}
+  DEPENDS weft-make-split-runtime ${weft_split_foreign} ${weft_split_list} $<TARGET_OBJECTS:weft_split_parts>
   COMMENT "Making the runtime for split stacks"
+  COMMAND_EXPAND_LISTS
   VERBATIM)
 set(all "")
 if(WEFT_INSTALL)
   set(all ALL)
 endif()
 add_custom_target(weft_split_runtime ${all} DEPENDS ${weft_split_object})
+# Make knows of objects in another folder only by the target that they belong to.
+add_dependencies(weft_split_runtime weft_split_parts)
 
 # See docs/design/stacks.md for why each is needed.
 set(weft_split_flags
@@ -92,7 +107,7 @@ add_library(weft_split_stack INTERFACE)
 add_library(weft::split_stack ALIAS weft_split_stack)
 set_target_properties(weft_split_stack PROPERTIES EXPORT_NAME split_stack)
 target_link_libraries(weft_split_stack INTERFACE
-  Threads::Threads Boost::context ${weft_mimalloc_target} ${weft_backtrace_library})
+  Threads::Threads ${weft_context_target} ${weft_mimalloc_target} ${weft_backtrace_library})
 target_compile_options(weft_split_stack INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:${weft_split_flags}>)
 set(weft_split_link_flags
   -fsplit-stack LINKER:-z,now
@@ -132,6 +147,12 @@ target_link_options(weft_split_stack_module INTERFACE
   $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${CMAKE_INSTALL_LIBDIR}/weft_split_module.o>
   LINKER:-z,now ${weft_split_wraps})
 add_dependencies(weft_split_stack_module weft_split_module weft-verify-split)
+
+# A program that links weft::weft alone does not wait for any of this. What is installed is built, and what links these.
+if(NOT WEFT_INSTALL)
+  set_target_properties(weft-make-split-runtime weft-verify-split weft_split_parts weft_split_module PROPERTIES
+    EXCLUDE_FROM_ALL ON)
+endif()
 
 # What both ask of who links them.
 #

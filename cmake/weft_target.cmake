@@ -15,7 +15,6 @@ function(weft_target target)
     target_compile_definitions(${target} PRIVATE
       WEFT_ASSERTIONS=$<BOOL:${WEFT_ASSERTIONS}>
       WEFT_TINY_LIMITS=$<BOOL:${WEFT_TINY_LIMITS}>
-      WEFT_MIMALLOC=$<BOOL:${WEFT_MIMALLOC}>
       WEFT_BACKTRACE=$<BOOL:${weft_backtrace_library}>)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   endif()

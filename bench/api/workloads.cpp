@@ -2,7 +2,7 @@
 // another coroutine, to be parked, and to sleep? The peers under bench/peers do the same work.
 // WEFT_PROCS sets the number of processors.
 //
-//     weft_workloads s1 | s2 | s4 | s6 [coroutines] | s7 [coroutines]
+//     weft_workloads s1 | s2 | s4 | s6 [coroutines] | s7 [coroutines [slack, us]]
 #include "measure.hpp"
 #include "sched/park.hpp"
 
@@ -143,8 +143,8 @@ private:
     std::atomic<std::size_t> left_ = 0;
 };
 
-// S7: how late do sleepers wake, and what does a sleep cost? Each coroutine sleeps ten times for a
-// pseudo-random 1 to 100 ms.
+// S7, and S18 with a timer slack: how late do sleepers wake, and what does a sleep cost? Each coroutine sleeps ten times
+// for a pseudo-random 1 to 100 ms.
 class dormitory {
 public:
     explicit dormitory(std::size_t count) : count_(count), late_ns_(count * rounds) {}
@@ -202,8 +202,14 @@ int main(int argc, char** argv) {
         if (workload == "s2") return weft::run([] { spawning(); });
         if (workload == "s4") return weft::run([] { ring().run(); });
         if (workload == "s6") return weft::run([&] { parking_lot(count).run(); });
-        if (workload == "s7") return weft::run([&] { dormitory(count).run(); });
+        if (workload == "s7") {
+            weft::options opts;
+            if (argc > 3) opts.timer_slack = std::chrono::microseconds(parse_count(argv[3]));
+            return weft::run([&] { dormitory(count).run(); }, opts);
+        }
     }
-    std::fputs("usage: weft_workloads s1 | s2 | s4 | s6 [coroutines] | s7 [coroutines]\n", stderr);
+    std::fputs(
+        "usage: weft_workloads s1 | s2 | s4 | s6 [coroutines] | s7 [coroutines [slack, us]]\n",
+        stderr);
     return 2;
 }

@@ -7,7 +7,7 @@ import sys
 
 GO = ("go_workloads", "go_hello")
 TOKIO = ("tokio_workloads", "tokio_hello")
-WEFT = ("weft_workloads", "weft_channels", "weft_disturbed", "weft_hello")
+WEFT = ("weft_workloads", "weft_channels", "weft_disturbed", "weft_fairness", "weft_hello")
 WEFT_SPLIT = ("weft_split", "weft_channels_split", "weft_disturbed_split")
 WEFT_STATIC = ("weft_hello_static",)
 C = ("coldstart", "c_hello", "c_hello_static", "floor")
@@ -29,6 +29,7 @@ class Builder:
         places = {"weft_workloads": self.weft_dir / "bench" / "weft_workloads",
                   "weft_channels": self.weft_dir / "bench" / "weft_channels",
                   "weft_disturbed": self.weft_dir / "bench" / "weft_disturbed",
+                  "weft_fairness": self.weft_dir / "bench" / "weft_fairness",
                   "weft_hello": self.weft_dir / "bench" / "hello",
                   "weft_hello_static": self.static_dir / "bench" / "hello"}
         if name in WEFT_SPLIT:
@@ -73,7 +74,8 @@ class Builder:
         """The workloads and hello, from the release preset or the build directory given."""
         configure = [] if self.configured else [["cmake", "--preset", "release"]]
         build = ["cmake", "--build", self.weft_dir, "--target",
-                 "weft_workloads", "weft_channels", "weft_disturbed", "hello"]
+                 "weft_workloads", "weft_channels", "weft_disturbed", "weft_fairness",
+                 "hello"]
         self._build("weft", WEFT, [configure + [build]])
         # Where there are no split stacks, there are no such targets.
         build = ["cmake", "--build", self.weft_dir, "--target", *WEFT_SPLIT]

@@ -81,6 +81,16 @@ def _ten_thousand(processors):
         Figure("sleeps_per_s", "sleeps", "M/s", at_least=True)])
 
 
+def _sleepers_with_slack(processors):
+    """The peers round to a millisecond, so weft may be as late as they are."""
+    case = _sleepers(10_000, "S18 10k sleepers, slack 1 ms", processors, [
+        Figure("cpu_per_sleep", "CPU a sleep", "ns", 800, plotted=processors == 1),
+        Figure("late_p50", "late p50", "us"), Figure("late_p99", "late p99", "us", 2000)])
+    case.key = "s18"
+    case.commands["weft"] = ["weft_workloads", "s7", "10000", "1000"]
+    return case
+
+
 def _hundred_thousand(processors):
     return _sleepers(100_000, "S7 100k sleepers", processors, [
         Figure("sleeps_per_s", "sleeps", "M/s", 0.6, at_least=True, plotted=True),
@@ -109,6 +119,55 @@ def _wake_up(title, how, p50, p99, programs):
         Figure("late_p99", "late p99", "us", p99),
         Figure("hogs_keep", "left to the others", "%", 50, at_least=True),
         Figure("early", "woke early", "sleeps", 0, in_every_round=True)])
+
+
+def _fairness(key, title, figures, arguments, go=None):
+    commands = {"weft": ["weft_fairness", key, *arguments]}
+    if go is not None:
+        commands["go"] = ["go_workloads", key, *go]
+    return Case(key, title, 2, commands, figures)
+
+
+def _starts(how, words, count):
+    return _fairness("s14", f"S14 {count:,} started beside four that {words}", [
+        Figure("all_started", "all have run", "ms", plotted=True)],
+        (how, str(count)), (how, str(count)))
+
+
+def _outside(kind, title, hogs, p50, go=None):
+    return _fairness("s15", f"S15 {title}, beside {hogs}", [
+        Figure("late_p50", "late p50", "us", p50, plotted=True),
+        Figure("late_p99", "late p99", "us", 4000)], (kind, str(hogs)), go)
+
+
+def _beside_a_loop():
+    figures = [Figure("rounds_kept", "kept", "%", 40, at_least=True, plotted=True),
+               Figure("rounds_beside", "round trips", "M/s")]
+    return [Case("s16", f"S16 ping-pong beside a loop, {kind}", 1,
+                 {"weft": [program, "s16"], "go": ["go_workloads", "s16"]}, figures)
+            for kind, program in (("reserved", "weft_fairness"), ("split", "weft_fairness_split"))]
+
+
+def _under_load():
+    """How long coroutines that can run wait beside others that compute."""
+    shares = [Figure("share_least", "least share", "x", 0.95, at_least=True),
+              Figure("share_most", "greatest share", "x", 1.05)]
+    return [
+        _starts("checks", "check", 1000), _starts("checks", "check", 100_000),
+        _starts("yields", "yield each 5 ms", 1000), _starts("yields", "yield each 5 ms", 100_000),
+        _outside("blocking", "blocking call of 1 ms", 2, 600, ("2",)),
+        _outside("blocking", "blocking call of 1 ms", 4, 600, ("4",)),
+        _outside("foreign", "another thread's send and back", 2, 1000),
+        _outside("timer", "another thread's timer", 2, 1000),
+        *_beside_a_loop(),
+        _fairness("crowd", "600 loops of no end", [
+            Figure("all_started", "all have run", "ms", plotted=True)], ("600",), ("600",)),
+        _fairness("s17", "S17 400 beside pairs of 200 us", [
+            Figure("all_started", "all have run", "ms", plotted=True)], (), ()),
+        _fairness("shares", "3 equal loops", shares, ("3",), ("3",)),
+        _fairness("shares", "5 equal loops", shares, ("5",), ("5",)),
+        _fairness("fork", "second of two tasks of 5 ms", [
+            Figure("late_p50", "starts after, p50", "us", 200, plotted=True)], (), ())]
 
 
 def _alone(key, title, processors, figures, arguments):
@@ -185,13 +244,15 @@ def all_cases(quick):
         _workload("s6", title, 1, [
             Figure("rss_per_coroutine", "memory each", "B", 4400, plotted=True),
             Figure("spawn_park", "spawn and park", "ns")], (parked,)),
-        _ten_thousand(1), _ten_thousand(2), _hundred_thousand(1), _hundred_thousand(2),
+        _ten_thousand(1), _ten_thousand(2), _sleepers_with_slack(1), _sleepers_with_slack(2),
+        _hundred_thousand(1), _hundred_thousand(2),
         one("s8", "S8 mutex of 100", 1, "mutex", "lock+unlock", 5),
         one("s8", "S8 mutex of 100", 2, "mutex", "lock+unlock", 19),
         one("s9", "S9 select of 4", 1, "select4", "select", 100),
         one("s9", "S9 select of 4", 2, "select4", "select", None),
         _wake_up("S12 beside four with checkpoints", (), 1000, 10_000, ("weft", "go")),
         _wake_up("S12 beside four without a call", ("loop",), 2000, None, ("weft",)),
+        *_under_load(),
         _channel_memory(),
         _alone("grown", f"S6 {'100k' if quick else '1M'} parked, 8 KiB deep before", 1, [
             Figure("rss_grown", "memory each, at first", "B"),

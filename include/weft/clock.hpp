@@ -1,6 +1,8 @@
 // The clock of the runtime, and what becomes of durations and moments.
 #pragma once
 
+#include <weft/version.hpp>
+
 #include <chrono>
 #include <ratio>
 #include <type_traits>

@@ -1,6 +1,8 @@
 // The exceptions that weft itself throws, other than std::system_error.
 #pragma once
 
+#include <weft/version.hpp>
+
 #include <stdexcept>
 
 namespace weft {

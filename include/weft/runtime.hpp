@@ -34,6 +34,11 @@ struct options {
     /// How long a coroutine may run before it is asked to yield.
     std::chrono::nanoseconds preempt_after = std::chrono::milliseconds(10);
 
+    /// Up to so much later than their time timers may fire, so that several share one wake-up of a thread. At most 1 s; 0:
+    /// each has its own. As long as fewer than 64 timers are pending, nothing up to the default delays any. The
+    /// environment's WEFT_TIMER_SLACK overrides this.
+    std::chrono::nanoseconds timer_slack = std::chrono::microseconds(50);
+
     /// Bytes of a reserved stack, guard included; rounded up to a power of two, 16 KiB at least. Main
     /// gets 8 MiB, or this when it is more.
     std::size_t stack_size = std::size_t{256} * 1024;
@@ -55,8 +60,9 @@ struct options {
     /// served.
     unsigned max_blocking = 1024;
 
-    /// Processors added for threads that stopped responding.
-    unsigned max_compensation = 64;
+    /// Processors added for threads that stopped responding, 4,096 at most. When they are used up, and nothing has moved for
+    /// a second, a line on stderr says so.
+    unsigned max_compensation = 1024;
 
     /// Bind each thread to the CPU of its processor.
     bool pin = false;

@@ -113,8 +113,11 @@ public:
     select_set() = default;
     /// A set that was moved from is empty.
     select_set(select_set&& other) noexcept
-        : cases_(std::move(other.cases_)), size_(std::exchange(other.size_, 0)) {
+        : cases_(std::move(other.cases_)), size_(std::exchange(other.size_, 0)),
+          first_free_(std::exchange(other.first_free_, 0)),
+          lock_order_(std::move(other.lock_order_)) {
         other.cases_.clear();
+        other.lock_order_.clear();
     }
     select_set& operator=(select_set&& other) noexcept {
         // What was here is destroyed when the set is whole again: a destructor may use it.
@@ -122,6 +125,9 @@ public:
         cases_ = std::move(other.cases_);
         other.cases_.clear();
         size_ = std::exchange(other.size_, 0);
+        first_free_ = std::exchange(other.first_free_, 0);
+        lock_order_ = std::move(other.lock_order_);
+        other.lock_order_.clear();
         return *this;
     }
     ~select_set() = default;
@@ -151,6 +157,9 @@ private:
 
     std::vector<std::shared_ptr<detail::any_case>> cases_;  // Null: removed.
     std::size_t size_ = 0;
+    std::size_t first_free_ = 0;  // No case before it was removed.
+    std::vector<std::uint32_t>
+        lock_order_;  // Of the last wait, when there are many; see lock_order.hpp.
 };
 
 }  // namespace weft

@@ -33,6 +33,7 @@ template <class F>
 class timer_call final : public timer_function {
 public:
     template <class G>
+    // NOLINTNEXTLINE(bugprone-forwarding-reference-overload): only made by timer_box, from a function.
     explicit timer_call(G&& f) : f_(std::forward<G>(f)) {}
     void run() override { std::invoke(f_); }
 

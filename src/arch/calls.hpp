@@ -35,6 +35,10 @@ inline void call_user(F&& f) {
 /// is not.
 extern "C" bool weft_call_user_with_room(void (*f)(void*), void* argument, std::size_t bytes);
 
+/// The same for a function of the runtime's. In the program's mode one would not be safe: what it calls on the scheduler
+/// stack may be an entry into the runtime, which would look for room there.
+extern "C" bool weft_call_inside_with_room(void (*f)(void*), void* argument, std::size_t bytes);
+
 /// Runs f(argument) on the scheduler stack, when the coroutine's own is a split one. It does not park.
 extern "C" void weft_on_scheduler_stack(void (*f)(void*), void* argument);
 template <class F>
@@ -45,6 +49,10 @@ inline void on_scheduler_stack(F&& f) {
 
 /// Whether this is a program with split stacks.
 extern "C" bool weft_splits_stacks() noexcept;
+
+/// The smallest class of first segment that has room for the runtime's own frames: 0, unless the compiler that it was built
+/// with makes larger ones.
+extern "C" const unsigned weft_first_class_min;
 
 /// The word that the prologues of code compiled for split stacks compare with, of the calling thread.
 [[nodiscard]] inline std::atomic<std::uintptr_t>* this_stack_limit() noexcept {

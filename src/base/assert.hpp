@@ -17,6 +17,14 @@ namespace weft::detail {
 [[noreturn, gnu::cold]] void check_failed(const char* file, int line,
                                           const char* expression) noexcept;
 
+/// How much of its death the process has told. A report of SIGABRT, or of std::terminate, does not tell it again.
+enum class death_told : int { nothing, reason, all };
+void tell_of_death(death_told what) noexcept;
+[[nodiscard]] death_told told_of_death() noexcept;
+
+/// Aborts after the reason was printed: what is left for the report of SIGABRT is the stack.
+[[noreturn, gnu::cold]] void abort_told() noexcept;
+
 /// What a dying process says beyond the line that failed: which coroutine was running. The scheduler
 /// registers it; it must be safe in a signal handler.
 using evidence_hook = void (*)() noexcept;

@@ -14,6 +14,7 @@ namespace weft::detail {
 namespace {
 
 constexpr std::uint64_t hour_ms = 3'600'000;
+constexpr std::int64_t second_ns = 1'000'000'000;
 
 void complain(std::string_view key, std::string_view value, std::string_view expected) noexcept {
     printer out;
@@ -67,6 +68,25 @@ std::optional<std::uint64_t> milliseconds(std::string_view text) noexcept {
     return number<std::uint64_t>(text, 1, hour_ms);
 }
 
+/// Nanoseconds, of a number and a unit; 0 needs none.
+std::optional<std::int64_t> duration(std::string_view text, std::int64_t most) noexcept {
+    struct unit {
+        std::string_view name;
+        std::int64_t ns;
+    };
+    constexpr unit units[] = {
+        {"ns", 1}, {"us", 1000}, {"ms", 1'000'000}, {"s", 1'000'000'000}};  // "s" last: all end so.
+    if (text == "0") return 0;
+    for (const unit& one : units) {
+        if (!text.ends_with(one.name)) continue;
+        text.remove_suffix(one.name.size());
+        const auto value = number<std::int64_t>(text, 0, most / one.ns);
+        if (!value) return std::nullopt;
+        return *value * one.ns;
+    }
+    return std::nullopt;
+}
+
 // One entry of the table. `set` returns false for a value it does not take.
 struct entry {
     std::string_view key;
@@ -91,6 +111,12 @@ constexpr entry variables[] = {
      [](environment& e, std::string_view v) noexcept {
          const auto n = size(v);
          if (n) e.memory_limit = *n;
+         return n.has_value();
+     }},
+    {"WEFT_TIMER_SLACK", "a duration up to 1s, such as 50us or 1ms, or 0",
+     [](environment& e, std::string_view v) noexcept {
+         const auto n = duration(v, second_ns);
+         if (n) e.timer_slack_ns = *n, e.has_timer_slack = true;
          return n.has_value();
      }},
 };
@@ -120,10 +146,28 @@ constexpr entry debug_keys[] = {
          if (n) e.steal_seed = *n;
          return n.has_value();
      }},
+    {"crash", "0 or 1",
+     [](environment& e, std::string_view v) noexcept {
+         if (v != "0" && v != "1") return false;
+         e.crash = v == "1";
+         return true;
+     }},
     {"sigquit", "0 or 1",
      [](environment& e, std::string_view v) noexcept {
          if (v != "0" && v != "1") return false;
-         e.sigquit = v == "1";
+         e.sigquit = e.sigquit_always = v == "1";
+         return true;
+     }},
+    {"dump", "full or grouped",
+     [](environment& e, std::string_view v) noexcept {
+         if (v != "full" && v != "grouped") return false;
+         e.dump_full = v == "full";
+         return true;
+     }},
+    {"unclaimed", "0 or 1",
+     [](environment& e, std::string_view v) noexcept {
+         if (v != "0" && v != "1") return false;
+         e.unclaimed = v == "1";
          return true;
      }},
 };

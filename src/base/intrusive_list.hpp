@@ -75,6 +75,11 @@ public:
         return first;
     }
 
+    template <class F>
+    void for_each(F&& f) {
+        for (T* at = top_; at != nullptr; at = at->*Link) f(*at);
+    }
+
     /// Takes `element` out, wherever it is; false when it is not in the list. Linear.
     bool remove(T& element) noexcept {
         for (T** at = &top_; *at != nullptr; at = &((*at)->*Link)) {

@@ -3,6 +3,9 @@
 #include <bit>
 #include <cstdlib>
 
+#ifndef WEFT_MIMALLOC
+#error "cmake/linkable.cmake defines WEFT_MIMALLOC for this file, in each target that compiles it"
+#endif
 #if WEFT_MIMALLOC
 #include <mimalloc.h>
 #endif

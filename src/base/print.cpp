@@ -56,14 +56,17 @@ printer& printer::hex(std::uint64_t value) noexcept {
 }
 
 void printer::flush() noexcept {
+    write_to_stderr(view());
+    size_ = 0;
+}
+
+void write_to_stderr(std::string_view text) noexcept {
     const int kept = saved_errno();
-    std::string_view text = view();
     while (!text.empty()) {
         const auto written = ::write(STDERR_FILENO, text.data(), text.size());
         if (written <= 0) break;  // Nothing is left to report the failure to.
         text.remove_prefix(static_cast<std::size_t>(written));
     }
-    size_ = 0;
     restore_errno(kept);
 }
 

@@ -8,6 +8,9 @@
 
 namespace weft::detail {
 
+/// Writes all of it to stderr, past stdio, whose locks somebody may hold. Safe in signal handlers.
+void write_to_stderr(std::string_view text) noexcept;
+
 /// Collects one message in a fixed buffer and writes it to stderr as a whole, so that messages of
 /// several threads do not mix within a line. What does not fit is cut. Safe in signal handlers; about
 /// 1 KiB of stack.

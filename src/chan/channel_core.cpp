@@ -4,6 +4,7 @@
 #include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
+#include "base/stack_facts.hpp"
 #include "chan/channel_steps.hpp"
 #include "sched/simulation.hpp"
 #include "sched/wait.hpp"
@@ -32,30 +33,32 @@ chan_status status_of(const chan_step& step) noexcept {
 // What a wait has come to.
 struct waited {
     chan_status status = chan_status::ok;
-    // Of `ok`: how somebody who was met has seen to it. `none`: the step did not block, and did `did`.
+    // Of `ok`: how somebody who was met has seen to it. `none`: the step did not block, and `done` has heard of it.
     meeting_end how = meeting_end::none;
-    chan_step did;
     std::uintptr_t promise = 0;  // Of `promised`.
 };
 
-// Tries `step` again and, if that blocks, waits in `list` for somebody to meet us.
-template <class Step>
-[[gnu::always_inline]] inline waited wait_for_meeting(channel_core& c, wait_list& list,
-                                                      wait_kind kind, void* cell, void* source,
-                                                      std::int64_t deadline, Step&& step) {
+constexpr auto nothing_else = [](const chan_step&) noexcept {};
+
+// Tries `step` again and, if that blocks, waits in `list` for somebody to meet us. Calls done(step) if it did not block.
+template <class Step, class Done>
+[[gnu::always_inline]] inline waited
+wait_for_meeting(channel_core& c, wait_list& list, wait_kind kind, void* cell, void* source,
+                 std::int64_t deadline, Step&& step, Done&& done) {
     waited result;
     for (bool again = false;; again = true) {
         waiting wait(cancellation::checked, kind, &c);
         chan_waiter me(wait.ticket(), cell, source);
-        result.did = locked(c, [&] {
+        const chan_step did = locked(c, [&] {
             const chan_step now = step();
             if (now.what == chan_step::blocked) again ? list.push_front(me) : list.push(me);
             return now;
         });
-        if (result.did.what != chan_step::blocked) {
-            result.did.wake();
+        if (did.what != chan_step::blocked) {
+            did.wake();
             wait.abandon();
-            result.status = status_of(result.did);
+            done(did);
+            result.status = status_of(did);
             return result;
         }
         const wake_reason why = finish_in_list(wait, deadline, [&] {
@@ -75,28 +78,30 @@ template <class Step>
 }
 
 [[gnu::noinline]] chan_status send_waiting(channel_core& c, void* cell, std::int64_t deadline) {
-    return wait_for_meeting(c, c.senders, wait_kind::chan_send, cell, nullptr, deadline,
-                            [&] { return send_locked(c, cell); })
+    return wait_for_meeting(
+               c, c.senders, wait_kind::chan_send, cell, nullptr, deadline,
+               [&] { return send_locked(c, cell); }, nothing_else)
         .status;
 }
 
-[[gnu::always_inline]] inline waited receive_waiting(channel_core& c, void* cell,
-                                                     std::int64_t deadline) {
-    return wait_for_meeting(c, c.receivers, wait_kind::chan_recv, cell, nullptr, deadline,
-                            [&] { return receive_locked(c, cell); });
+template <class Done>
+[[gnu::always_inline]] inline chan_status receive_waiting(channel_core& c, void* cell,
+                                                          std::int64_t deadline, Done&& done) {
+    return wait_for_meeting(
+               c, c.receivers, wait_kind::chan_recv, cell, nullptr, deadline,
+               [&] { return receive_locked(c, cell); }, done)
+        .status;
 }
 
 [[gnu::noinline]] chan_status receive_value_waiting(channel_core& c, void* cell,
                                                     std::int64_t deadline) {
-    return receive_waiting(c, cell, deadline).status;
+    return receive_waiting(c, cell, deadline, nothing_else);
 }
 
-[[gnu::noinline]] received receive_box_waiting(channel_core& c, void* cell, std::int64_t deadline) {
-    const waited result = receive_waiting(c, cell, deadline);
-    if (result.did.what != chan_step::blocked) return received_by(result.did);
-    received got;
-    got.status = result.status;
-    return got;
+[[gnu::noinline]] void receive_box_waiting(channel_core& c, void* cell, std::int64_t deadline,
+                                           received& got) {
+    got.status =
+        receive_waiting(c, cell, deadline, [&](const chan_step& did) { note_received(got, did); });
 }
 
 // An operation tries at once where it looks as if it would succeed, and waits otherwise. Two functions, and neither calls
@@ -117,16 +122,17 @@ template <class Step>
     return status_of(step);
 }
 
-[[gnu::noinline]] received receive_box_at_once(channel_core& c, void* cell) {
+[[gnu::noinline]] void receive_box_at_once(channel_core& c, void* cell, received& got) {
     const chan_step step = locked(c, [&] { return receive_locked(c, cell); });
-    if (step.what == chan_step::blocked) return {};
+    if (step.what == chan_step::blocked) return;
     step.wake();
-    return received_by(step);
+    note_received(got, step);
 }
 
 }  // namespace
 
 chan_status send_cell(channel_core& c, void* cell, std::int64_t deadline) {
+    WEFT_PARKS;
     cancellable_operation_point();
     if (may_send(c) || deadline == chan_tries) {
         const chan_status status = send_at_once(c, cell);
@@ -136,6 +142,7 @@ chan_status send_cell(channel_core& c, void* cell, std::int64_t deadline) {
 }
 
 chan_status receive_value_cell(channel_core& c, void* cell, std::int64_t deadline) {
+    WEFT_PARKS;
     cancellable_operation_point();
     if (may_receive(c) || deadline == chan_tries) {
         const chan_status status = receive_value_at_once(c, cell);
@@ -145,12 +152,15 @@ chan_status receive_value_cell(channel_core& c, void* cell, std::int64_t deadlin
 }
 
 received receive_box_cell(channel_core& c, void* cell, std::int64_t deadline) {
+    WEFT_PARKS;
     cancellable_operation_point();
+    received got;  // The caller's: both write into it in place.
     if (may_receive(c) || deadline == chan_tries) {
-        const received got = receive_box_at_once(c, cell);
+        receive_box_at_once(c, cell, got);
         if (got.status != chan_status::empty || deadline == chan_tries) return got;
     }
-    return receive_box_waiting(c, cell, deadline);
+    receive_box_waiting(c, cell, deadline, got);
+    return got;
 }
 
 void sender_served(waiter& sender) noexcept {
@@ -169,6 +179,7 @@ void sender_promised(waiter& sender, std::uintptr_t promise) noexcept {
 
 void return_cell(channel_core& c, void* cell) noexcept {
     returned_cell* box = nullptr;
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): the pointer is what a cell holds.
     std::memcpy(&box, cell, sizeof(box));
     chan_waiter* receiver = nullptr;
     {
@@ -185,6 +196,7 @@ void return_cell(channel_core& c, void* cell) noexcept {
 }
 
 send_grant ask_to_send(channel_core& c, void* source, std::int64_t deadline) {
+    WEFT_PARKS;
     cancellable_operation_point();
     send_grant grant;
     const auto step = [&] { return promise_locked(c, grant.permit); };
@@ -196,8 +208,8 @@ send_grant ask_to_send(channel_core& c, void* source, std::int64_t deadline) {
         }
         if (deadline == chan_tries) return grant;
     }
-    const waited result =
-        wait_for_meeting(c, c.senders, wait_kind::chan_send, nullptr, source, deadline, step);
+    const waited result = wait_for_meeting(c, c.senders, wait_kind::chan_send, nullptr, source,
+                                           deadline, step, nothing_else);
     grant.status = result.status;
     grant.taken = result.how == meeting_end::done;
     if (result.how == meeting_end::promised) grant.permit = {nullptr, result.promise};
@@ -258,7 +270,8 @@ channel_core* make_channel(std::size_t capacity, std::size_t cell_size, bool box
     return ::new (memory) channel_core(capacity, cell_size, boxed, drop);
 }
 
-void destroy_channel(channel_core& c) noexcept {
+WEFT_NOIPA void destroy_channel(channel_core& c) noexcept {
+    WEFT_CALLS("channel_owner");
     if (c.owner != nullptr) c.owner->let_go(*c.owner);
     WEFT_ASSERT(c.senders.empty() && c.receivers.empty());
     if (c.drop != nullptr) {

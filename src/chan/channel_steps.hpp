@@ -185,6 +185,7 @@ inline bool pop_cell(channel_core& c, void* cell) noexcept {
     chan_step step;
     if (returned_cell* const box = c.returned.load(std::memory_order_relaxed)) [[unlikely]] {
         c.returned.store(box->next, std::memory_order_relaxed);
+        // NOLINTNEXTLINE(bugprone-sizeof-expression): the pointer is what a cell holds.
         std::memcpy(cell, &box, sizeof(box));
         step.what = chan_step::done;
         return step;
@@ -261,8 +262,7 @@ inline void settle_locked(channel_core& c, std::uintptr_t promise, std::uintptr_
 }
 
 /// What a receiver learns of a step that did not block.
-[[nodiscard]] inline received received_by(const chan_step& step) noexcept {
-    received got;
+[[gnu::always_inline]] inline void note_received(received& got, const chan_step& step) noexcept {
     got.status = step.what == chan_step::closed ? chan_status::closed : chan_status::ok;
     got.sender = step.sender;
     if (step.sender != nullptr) got.source = step.sender->source;
@@ -271,7 +271,6 @@ inline void settle_locked(channel_core& c, std::uintptr_t promise, std::uintptr_
         got.next_source = step.next_sender->source;
         got.promise = step.next_sender->promise;
     }
-    return got;
 }
 
 /// Whether it looks as if a step would not block. Without the lock it may be out of date.

@@ -14,16 +14,18 @@
 #include <weft/detail/select_core.hpp>
 
 #include "base/assert.hpp"
+#include "base/stack_facts.hpp"
 #include "base/tsan.hpp"
 #include "chan/channel_steps.hpp"
-#include "os/clock.hpp"
+#include "chan/lock_order.hpp"
+#include "chan/thread_random.hpp"
+#include "chan/waited_cases.hpp"
 #include "sched/machine.hpp"
 #include "sched/processor.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 #include "sched/wait.hpp"
 
-#include <functional>
 #include <new>
 #include <span>
 
@@ -32,23 +34,11 @@ namespace {
 
 using cases_span = std::span<select_case>;
 
-selected none_went_on() noexcept {
-    selected none;
-    none.index = no_case;
-    return none;
-}
-
 static_assert(sizeof(chan_waiter) <= sizeof(select_case::waiter_room));
 static_assert(alignof(chan_waiter) <= alignof(std::uintptr_t));
 
 chan_waiter& waiter_of(select_case& one) noexcept {
     return *std::launder(reinterpret_cast<chan_waiter*>(one.waiter_room.data()));
-}
-
-[[gnu::noinline]] std::uint32_t random_on_thread(std::uint32_t count) noexcept {
-    thread_local random_source random(reinterpret_cast<std::uintptr_t>(&random) ^
-                                      static_cast<std::uint64_t>(monotonic_ns()));
-    return random.below(count);
 }
 
 std::uint32_t random_below(std::uint32_t count) noexcept {
@@ -89,19 +79,18 @@ std::uint32_t pick_ready(cases_span cases, std::uint32_t& n) noexcept {
 }
 
 // What a step that did not block has come to.
-selected went_on(std::uint32_t index, const select_case& one, const chan_step& step,
-                 send_permit permit) noexcept {
-    selected result;
+void went_on(selected& result, std::uint32_t index, const select_case& one, const chan_step& step,
+             send_permit permit) noexcept {
     result.index = index;
     result.status = step.what == chan_step::closed ? chan_status::closed : chan_status::ok;
-    result.got = received_by(step);
+    note_received(result.got, step);
     result.permitted = one.sends && one.cell == nullptr && result.status == chan_status::ok;
     result.permit = permit;
-    return result;
 }
 
-// Step 1. `no_case`: none has gone on.
-selected try_one_by_one(cases_span cases) noexcept {
+// Step 1. Returns false if none can go on. Out of line, as all steps are: a coroutine that waits is to hold the frame of
+// the last one only.
+[[gnu::noinline]] bool try_one_by_one(cases_span cases, selected& result) noexcept {
     for (std::uint32_t n = list_ready(cases); n != 0;) {
         const std::uint32_t i = pick_ready(cases, n);
         select_case& one = cases[i];
@@ -110,22 +99,16 @@ selected try_one_by_one(cases_span cases) noexcept {
         const chan_step step = step_of(one, permit);
         one.channel->lock.unlock();
         step.wake();
-        if (step.what != chan_step::blocked) return went_on(i, one, step, permit);
+        if (step.what != chan_step::blocked) {
+            went_on(result, i, one, step, permit);
+            return true;
+        }
     }
-    return none_went_on();
+    return false;
 }
 
-// The channels of all cases, sorted by address into `lock_order`. Insertion: there are few, and mostly in order.
-void sort_locks(cases_span cases) noexcept {
-    for (std::size_t i = 0; i != cases.size(); ++i) {
-        channel_core* const one = cases[i].channel;
-        std::size_t at = i;
-        for (; at != 0 && std::less<>()(one, cases[at - 1].lock_order); --at) {
-            cases[at].lock_order = cases[at - 1].lock_order;
-        }
-        cases[at].lock_order = one;
-    }
-}
+// Out of line: its frame is gone when the coroutine waits.
+[[gnu::noinline]] void sort_by_address(cases_span cases) noexcept { sort_locks(cases); }
 
 template <class F>
 void for_each_lock(cases_span cases, F&& f) noexcept {
@@ -152,15 +135,19 @@ private:
     cases_span cases_;
 };
 
-// Step 2, the first half. `no_case`: none can go on.
-selected try_locked(cases_span cases, chan_step& step) noexcept {
+// Step 2, the first half. Returns false if none can go on.
+[[gnu::always_inline]] inline bool try_locked(cases_span cases, chan_step& step,
+                                              selected& result) noexcept {
     for (std::uint32_t n = list_ready(cases); n != 0;) {
         const std::uint32_t i = pick_ready(cases, n);
         send_permit permit;
         step = step_of(cases[i], permit);
-        if (step.what != chan_step::blocked) return went_on(i, cases[i], step, permit);
+        if (step.what != chan_step::blocked) {
+            went_on(result, i, cases[i], step, permit);
+            return true;
+        }
     }
-    return none_went_on();
+    return false;
 }
 
 void enqueue_all(cases_span cases, const ticket& who, meeting& here) noexcept {
@@ -173,6 +160,8 @@ void enqueue_all(cases_span cases, const ticket& who, meeting& here) noexcept {
         me->index = i;
         (one.sends ? one.channel->senders : one.channel->receivers).push(*me);
     }
+    // While it waits nobody looks for what is ready, so a report finds the number there.
+    if (!cases.empty()) cases.front().ready = static_cast<std::uint32_t>(cases.size());
 }
 
 // Step 4. The winner was popped by who claimed it.
@@ -186,32 +175,30 @@ void dequeue_all(cases_span cases, const chan_waiter* winner) noexcept {
 }
 
 // A case that somebody else has ended.
-selected met(const chan_waiter& winner, const select_case& one) noexcept {
-    selected result;
+void met(selected& result, const chan_waiter& winner, const select_case& one) noexcept {
     result.index = winner.index;
     result.status = winner.how == meeting_end::closed ? chan_status::closed : chan_status::ok;
     result.got.status = result.status;
     result.permitted = one.sends && winner.how == meeting_end::promised;
     if (result.permitted) result.permit = {nullptr, winner.promise};
-    return result;
 }
 
-// Steps 2 to 4. False: the meeting came to nothing, start again.
-bool wait_for_one(cases_span cases, std::int64_t deadline, selected& result) {
+// Steps 2 to 4. Returns false if the meeting came to nothing, and all must start again.
+[[gnu::noinline]] bool wait_for_one(cases_span cases, std::int64_t deadline, selected& result) {
     meeting here;
-    waiting wait(cancellation::checked, wait_kind::select,
-                 cases.empty() ? nullptr : cases.front().channel);
+    waiting wait(cancellation::checked, wait_kind::select, cases.data());  // See waited_cases().
     chan_step step;
+    bool went = false;
     {
         const all_locked hold(cases);
-        result = try_locked(cases, step);
-        if (result.index == no_case) enqueue_all(cases, wait.ticket(), here);
+        went = try_locked(cases, step, result);
+        if (!went) enqueue_all(cases, wait.ticket(), here);
     }
     // Without any lock there was no fence for edge *cancel*.
     if (cases.empty() || cases.back().lock_order == nullptr) {
         std::atomic_thread_fence(std::memory_order_seq_cst);
     }
-    if (result.index != no_case) {
+    if (went) {
         step.wake();
         wait.abandon();
         return true;
@@ -227,36 +214,44 @@ bool wait_for_one(cases_span cases, std::int64_t deadline, selected& result) {
     dequeue_all(cases, winner);
     if (winner != nullptr) {
         if (winner->how == meeting_end::retry) return false;
-        result = met(*winner, cases[winner->index]);
+        met(result, *winner, cases[winner->index]);
         return true;
     }
     if (why != wake_reason::timeout) throw_wait_ended(why);
-    result = none_went_on();
     return true;
 }
 
 // With all channels locked: none can go on at one moment.
-selected try_all(cases_span cases) noexcept {
+[[gnu::noinline]] void try_all(cases_span cases, selected& result) noexcept {
     chan_step step;
-    selected result;
     {
         const all_locked hold(cases);
-        result = try_locked(cases, step);
+        try_locked(cases, step, result);
     }
     step.wake();
-    return result;
 }
 
 }  // namespace
 
-selected select_cells(select_case* first, std::size_t count, std::int64_t deadline) {
+std::span<const select_case> waited_cases(const void* object) noexcept {
+    const auto* const first = static_cast<const select_case*>(object);
+    return {first, first == nullptr ? 0 : first->ready};
+}
+
+selected select_cells(select_case* first, std::size_t count, std::int64_t deadline,
+                      bool in_lock_order) {
+    WEFT_PARKS;
     cancellable_operation_point();
     const cases_span cases(first, count);
-    selected result = try_one_by_one(cases);
-    if (result.index != no_case) return result;
-    sort_locks(cases);
-    if (deadline == chan_tries) return try_all(cases);
-    while (!wait_for_one(cases, deadline, result)) {}
+    selected result;  // The caller's: the steps write into it in place.
+    result.index = no_case;
+    if (try_one_by_one(cases, result)) return result;
+    if (!in_lock_order) sort_by_address(cases);
+    if (deadline == chan_tries) {
+        try_all(cases, result);
+    } else {
+        while (!wait_for_one(cases, deadline, result)) {}
+    }
     return result;
 }
 

@@ -1,9 +1,12 @@
 #include <weft/select.hpp>
 
 #include "arch/calls.hpp"
+#include "chan/lock_order.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <span>
 #include <stdexcept>
 
 namespace weft {
@@ -11,7 +14,8 @@ namespace weft {
 using namespace detail;
 
 std::size_t select_set::insert(std::shared_ptr<any_case> one) {
-    const auto free = std::find(cases_.begin(), cases_.end(), nullptr);
+    const auto from = cases_.begin() + static_cast<std::ptrdiff_t>(first_free_);
+    const auto free = std::find(from, cases_.end(), nullptr);
     const auto index = static_cast<std::size_t>(free - cases_.begin());
     if (free == cases_.end()) {
         cases_.push_back(std::move(one));
@@ -19,6 +23,8 @@ std::size_t select_set::insert(std::shared_ptr<any_case> one) {
         *free = std::move(one);
     }
     ++size_;
+    first_free_ = index + 1;
+    lock_order_.clear();  // It names places in a table that has one more now.
     return index;
 }
 
@@ -30,6 +36,8 @@ void select_set::remove(std::size_t index) {
     // Destroyed when the set is whole again: a destructor may use it.
     std::shared_ptr<any_case> one = std::exchange(cases_[index], nullptr);
     --size_;
+    first_free_ = std::min(first_free_, index);
+    lock_order_.clear();
     call_user([&one] { one.reset(); });
 }
 
@@ -70,7 +78,9 @@ std::size_t select_set::run(bool waits) {
         live[count].held->arm(count, table[count], plan);
         ++count;
     }
-    const selected result = select_cells(table.data(), count, plan.deadline);
+    const bool many = count > few_to_sort;
+    if (many) order_locks(std::span(table.data(), count), lock_order_);
+    const selected result = select_cells(table.data(), count, plan.deadline, many);
     const std::size_t chosen = plan.chosen(result);
     if (chosen == no_case) return no_case;
     call_user([&] { live[chosen].held->run(result); });

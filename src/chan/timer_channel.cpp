@@ -18,12 +18,14 @@
 
 #include "arch/calls.hpp"
 #include "base/assert.hpp"
+#include "base/stack_facts.hpp"
 #include "chan/channel_steps.hpp"
 #include "chan/timer_channel.hpp"
-#include "mem/fixed_pool.hpp"
+#include "mem/shrinking_pool.hpp"
 #include "os/fence.hpp"
 #include "os/ranked_lock.hpp"
 #include "sched/machine.hpp"
+#include "sched/monitor.hpp"
 #include "sched/processor.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
@@ -32,6 +34,8 @@
 #include <algorithm>
 #include <mutex>
 #include <new>
+#include <optional>
+#include <utility>
 
 namespace weft::detail {
 
@@ -51,6 +55,13 @@ struct timer_node : timer_target, channel_owner {
     std::int64_t when = 0;
     processor* home = nullptr;  // Whose heap the entry is in,
     std::uint64_t runtime = 0;  // of which runtime; 0: in none yet.
+    std::uint32_t timers_added =
+        0;  // Less timers_gone: how many entries name the node, stale ones included.
+
+    // For a node that is home: under the pool's lock, which it was given back under after the last change.
+    [[nodiscard]] bool is_named() const noexcept {
+        return timers_gone.load(std::memory_order_acquire) != timers_added;  // last timer
+    }
 };
 
 namespace {
@@ -58,8 +69,10 @@ namespace {
 constexpr std::uint64_t armed = 1;
 constexpr std::uint64_t setting = 2;
 
+constexpr std::size_t slabs_to_cool = 1024;  // 64 MiB, some ten milliseconds of the monitor's.
+
 // Never destroyed: timers may be statics.
-using node_pool = fixed_pool<timer_node, &timer_node::link>;
+using node_pool = shrinking_pool<timer_node, &timer_node::link>;
 alignas(node_pool) constinit node_pool nodes{"timers"};
 
 std::uint64_t word_of(const timer_node& n) noexcept {
@@ -74,15 +87,17 @@ std::int64_t next_tick(std::int64_t last, std::int64_t period, std::int64_t now)
 }
 
 // Under the lock, on a machine. Throws std::bad_alloc.
-void add_entry(timer_node& n) {
-    processor& p = *this_machine()->p;
-    sched.hooks.timers->add(p, n.when, timer_event::call(n, word_of(n)));
-    n.home = &p;
+WEFT_NOIPA void add_entry(timer_node& n) {
+    WEFT_CALLS("timers.add");
+    const timer_event event = timer_event::call(n, word_of(n));
+    n.home = &sched.hooks.timers->add(*this_machine()->p, n.when, event);
+    ++n.timers_added;
     n.runtime = sched.generation.load(std::memory_order_relaxed);
 }
 
 // The entry that `n` has left behind is stale. On any thread.
-void forget_entry(processor* home, std::uint64_t runtime) noexcept {
+WEFT_NOIPA void forget_entry(processor* home, std::uint64_t runtime) noexcept {
+    WEFT_CALLS("timers.forget");
     if (home == nullptr || sched.generation.load(std::memory_order_relaxed) != runtime) return;
     if (this_machine() != nullptr) {
         sched.hooks.timers->forget(*home);
@@ -185,10 +200,28 @@ setting_before disarm_locked(timer_node& n) noexcept {
     return before;
 }
 
+// Names a node from outside of the heaps, and counts as an entry of one: the node's memory stays.
+class node_name {
+public:
+    // Under the node's lock.
+    explicit node_name(timer_node& n) noexcept : node_(&n) { ++n.timers_added; }
+    node_name(node_name&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+    node_name& operator=(node_name&&) = delete;
+    ~node_name() {
+        if (node_ != nullptr)
+            node_->timers_gone.fetch_add(1, std::memory_order_release);  // last timer
+    }
+    [[nodiscard]] timer_node& operator*() const noexcept { return *node_; }
+
+private:
+    timer_node* node_;
+};
+
 // From a thread that has no timers of its own: a coroutine adds the entry, if it is still wanted by then.
-void add_entry_elsewhere(timer_node& n, std::uint64_t word) {
-    weft::go([&n, word] {
+void add_entry_elsewhere(node_name name, std::uint64_t word) {
+    weft::go([name = std::move(name), word] {
         const no_cancel to_the_end;
+        timer_node& n = *name;
         const std::lock_guard hold(n.lock);
         if (word_of(n) == word) add_entry(n);
     });
@@ -203,8 +236,10 @@ bool set(timer_node& n, std::chrono::nanoseconds d, bool stops_first) {
     setting_before before;
     std::uint64_t word = 0;
     const bool here = this_coroutine() != nullptr;
+    std::optional<node_name> name;
     {
         const std::lock_guard hold(n.lock);
+        if (!here) name.emplace(n);
         if (stops_first) before = disarm_locked(n);
         word = word_of(n) | armed;
         n.word.store(word, std::memory_order_relaxed);
@@ -223,7 +258,7 @@ bool set(timer_node& n, std::chrono::nanoseconds d, bool stops_first) {
         return before.pending;
     }
     try {
-        add_entry_elsewhere(n, word);
+        add_entry_elsewhere(std::move(*name), word);
     } catch (...) {
         const std::lock_guard hold(n.lock);
         if (word_of(n) == word) disarm_locked(n);
@@ -260,6 +295,11 @@ void give_node(timer_node& n) noexcept {
 timer_node& take_node() {
     timer_node* const n = nodes.take();
     if (n == nullptr) throw std::bad_alloc();
+    // Without a monitor their memory would not go back, and it starts only with the first spawn.
+    if (nodes.slabs() > 1 && this_machine() != nullptr &&
+        sched.sim.load(std::memory_order_relaxed) == nullptr) {
+        ensure_monitor();
+    }
     const std::lock_guard hold(n->lock);
     n->period = 0;
     n->home = nullptr;
@@ -270,11 +310,16 @@ receiver<clock::time_point> time_channel() {
     return receiver<clock::time_point>(chan<clock::time_point>(1));
 }
 
-void let_go_of_after(channel_owner& owner) noexcept { give_node(static_cast<timer_node&>(owner)); }
+void let_go_of_after(channel_owner& owner) noexcept {
+    WEFT_CALLED_AS("channel_owner");
+    give_node(static_cast<timer_node&>(owner));
+}
 
 }  // namespace
 
 void release_timer_nodes() noexcept { nodes.release(); }
+
+std::size_t cool_timer_nodes() noexcept { return nodes.cool(slabs_to_cool); }
 
 timer_core::timer_core(std::chrono::nanoseconds first, std::chrono::nanoseconds period)
     : node_(nullptr), channel_(time_channel()) {

@@ -14,11 +14,13 @@
 
 #include "base/intrusive_list.hpp"
 #include "base/tsan.hpp"
+#include "mem/slab_layout.hpp"
 #include "os/memory.hpp"
 #include "os/ranked_lock.hpp"
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <new>
 
@@ -27,7 +29,7 @@ namespace weft::detail {
 template <class T, T* T::*Link>
 class fixed_pool {
 public:
-    static constexpr std::size_t slab_size = std::size_t{64} * 1024;
+    static constexpr std::size_t slab_size = pool_slab_size;
 
     explicit constexpr fixed_pool(const char* name) noexcept : name_(name) {}
     fixed_pool(const fixed_pool&) = delete;
@@ -67,7 +69,7 @@ public:
     void for_each(F&& f) {
         for (slab* s = slabs_.load(std::memory_order_acquire); s != nullptr; s = s->next) {
             const std::size_t count = s->constructed.load(std::memory_order_acquire);
-            for (std::size_t i = 0; i != count; ++i) f(*s->at(i));
+            for (std::size_t i = 0; i != count; ++i) f(*layout::at(*s, i));
         }
     }
 
@@ -91,7 +93,7 @@ public:
                     at.slab_ = s;
                     return true;
                 }
-                f(*s->at(at.index_));
+                f(*layout::at(*s, at.index_));
             }
         }
         at = position();
@@ -106,7 +108,7 @@ public:
         slab* s = slabs_.exchange(nullptr);
         while (s != nullptr) {
             slab* const next = s->next;
-            for (std::size_t i = 0, n = s->constructed; i != n; ++i) s->at(i)->~T();
+            for (std::size_t i = 0, n = s->constructed; i != n; ++i) layout::at(*s, i)->~T();
             release_pages(s, slab_size);
             s = next;
         }
@@ -114,29 +116,39 @@ public:
         constructed_ = 0;
     }
 
+    /// Returns true if `address` is that of a T of this pool, in use or not. Any thread, without a lock.
+    [[nodiscard]] bool holds(std::uintptr_t address) const noexcept {
+        const std::uintptr_t base = address & ~std::uintptr_t{slab_size - 1};
+        for (const slab* s = slabs_.load(std::memory_order_acquire); s != nullptr; s = s->next) {
+            if (reinterpret_cast<std::uintptr_t>(s) == base) return true;
+        }
+        return false;
+    }
+
     [[nodiscard]] std::size_t constructed() noexcept {
         const std::lock_guard hold(lock_);
         return constructed_;
     }
 
+    // Debuggers read these: where the list of slabs begins, and what a slab has where.
+    static constexpr std::size_t slabs_offset() noexcept;
+    static constexpr std::size_t next_offset() noexcept { return offsetof(slab, next); }
+    static constexpr std::size_t constructed_offset() noexcept {
+        return offsetof(slab, constructed);
+    }
+    static constexpr std::size_t first_offset() noexcept { return layout::first_offset; }
+
 private:
     struct slab {
         slab* next;
         std::atomic<std::size_t> constructed;
-
-        T* at(std::size_t i) noexcept {
-            auto* const first = reinterpret_cast<std::byte*>(this) + first_offset;
-            return reinterpret_cast<T*>(first + i * sizeof(T));
-        }
     };
 
-    static constexpr std::size_t unit = alignof(T) > 64 ? alignof(T) : 64;
-    static constexpr std::size_t first_offset = (sizeof(slab) + unit - 1) / unit * unit;
-    static constexpr std::size_t per_slab = (slab_size - first_offset) / sizeof(T);
+    using layout = slab_layout<T, slab>;
 
     T* construct_next() noexcept {
         slab* s = slabs_.load(std::memory_order_relaxed);
-        if (s == nullptr || s->constructed.load(std::memory_order_relaxed) == per_slab) {
+        if (s == nullptr || s->constructed.load(std::memory_order_relaxed) == layout::count) {
             void* const memory = reserve_pages(slab_size, slab_size, name_);
             if (memory == nullptr) return nullptr;
             s = ::new (memory) slab{s, 0};
@@ -146,7 +158,7 @@ private:
         T* object = nullptr;
         {
             const unrecorded unseen;  // Published once, to all its users to come.
-            object = ::new (static_cast<void*>(s->at(n))) T;
+            object = ::new (static_cast<void*>(layout::at(*s, n))) T;
         }
         s->constructed.store(n + 1, std::memory_order_release);  // publish slab
         ++constructed_;
@@ -159,5 +171,10 @@ private:
     intrusive_stack<T, Link> free_;
     std::size_t constructed_ = 0;
 };
+
+template <class T, T* T::*Link>
+constexpr std::size_t fixed_pool<T, Link>::slabs_offset() noexcept {
+    return offsetof(fixed_pool, slabs_);
+}
 
 }  // namespace weft::detail

@@ -15,8 +15,8 @@
 
 namespace weft::detail {
 
-/// Set once by prepare_fences(), before the runtime's first thread; never cleared.
-extern bool light_fence_is_free;
+/// Set once by prepare_fences(), before the runtime's first thread; never cleared. Hidden as `sched` is.
+[[gnu::visibility("hidden")]] extern bool light_fence_is_free;
 
 /// Registers the process for membarrier; idempotent. Whether light fences are free now.
 bool prepare_fences() noexcept;

@@ -12,8 +12,27 @@ inline constexpr std::size_t page_size = 4096;
 [[nodiscard]] void* reserve_pages(std::size_t size, std::size_t align, const char* name) noexcept;
 void release_pages(void* base, std::size_t size) noexcept;
 
+/// Makes a reservation larger or smaller without copying: the kernel moves the pages. Returns where it is now; null when
+/// the kernel refuses, and then nothing has changed. A smaller one stays where it is.
+[[nodiscard]] void* resize_pages(void* base, std::size_t size, std::size_t new_size) noexcept;
+
+/// How much of it the process may have at all (RLIMIT_AS, as `ulimit -v` sets it); SIZE_MAX where there is no limit.
+[[nodiscard]] std::size_t address_space_limit() noexcept;
+
 /// Takes away all access, for good. Splits the mapping.
 void deny_pages(void* base, std::size_t size) noexcept;
+
+/// Leaves the pages out of core dumps, or takes them back in. For large reservations: a core has all of a mapping in it,
+/// also what nobody has touched. Costs a system call each, and splits the mapping where the two meet.
+void keep_out_of_core(void* base, std::size_t size) noexcept;
+void put_into_core(void* base, std::size_t size) noexcept;
+
+/// Part of a reservation that is used up from its low end, and is out of cores until then: takes the next stretch in when
+/// `offset` is the first byte of one. Stretches begin small and double up to 64 MiB, so that a small program's core is
+/// small; none is smaller than `unit`, and the last ends with the reservation, which has `size` bytes. The caller calls it for each
+/// multiple of `unit`, a power of two, in any order.
+void put_used_into_core(void* base, std::size_t offset, std::size_t unit,
+                        std::size_t size) noexcept;
 
 /// Gives the memory behind the pages back; they read 0 afterwards. Guards stay.
 void discard_pages(void* base, std::size_t size) noexcept;

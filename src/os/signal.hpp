@@ -1,8 +1,9 @@
-// Signals: noticing that a stack has run over, and being asked what is going on.
+// Signals: those that end a process, and being asked what is going on.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace weft::detail {
 
@@ -22,13 +23,47 @@ private:
     bool had_previous_ = false;
 };
 
-/// Called on the alternate stack with the faulting address, on SIGSEGV and SIGBUS. If it returns, the handler
-/// that was there before has its turn.
-using fault_hook = void (*)(std::uintptr_t address) noexcept;
+/// A fatal signal, as its handler sees it.
+struct fault {
+    int signal = 0;
+    int code = 0;
+    bool sent = false;           // By kill(), raise() or abort(), and not by the CPU.
+    int sender = 0;              // The process, if it was sent.
+    bool from_kernel = false;    // The CPU has told no more than that something is wrong.
+    std::uintptr_t address = 0;  // Which memory or instruction, if it was not.
+    std::uintptr_t pc = 0;  // Where the thread was; 0 when this CPU's registers are unknown here.
+    std::uintptr_t sp = 0;
+    void* context = nullptr;
+};
 
-void install_fault_hook(fault_hook hook) noexcept;
+/// "SIGSEGV"; empty for signals that are not fatal here.
+[[nodiscard]] std::string_view name_of_signal(int signal) noexcept;
+/// What the kernel says of it, "integer division by zero"; empty when it says nothing of use.
+[[nodiscard]] std::string_view reason_of(const fault& f) noexcept;
+
+/// Called in the handler. If it returns, the handler that was there before has its turn, or the signal does what it does by
+/// default. The signal is not blocked meanwhile: a fault inside of the hook calls it once more.
+using fault_hook = void (*)(const fault&) noexcept;
+
+/// For SIGSEGV and SIGBUS, by which a stack that has run over is noticed; `all`: for SIGFPE, SIGILL and SIGABRT too.
+void install_fault_hook(fault_hook hook, bool all) noexcept;
 /// Restores the handlers there were, unless somebody has replaced ours meanwhile.
 void remove_fault_hook() noexcept;
+/// In a process that has only one thing left to do: fatal signals end it.
+void reset_faults() noexcept;
+
+/// As if a call to nowhere had just returned: for the unwinder, which knows no function at `f.pc`. Reads the stack. The
+/// destructor puts things back.
+class returned_from_nowhere {
+public:
+    explicit returned_from_nowhere(const fault& f) noexcept;
+    ~returned_from_nowhere();
+    returned_from_nowhere(const returned_from_nowhere&) = delete;
+    returned_from_nowhere& operator=(const returned_from_nowhere&) = delete;
+
+private:
+    const fault& fault_;
+};
 
 /// Called on SIGQUIT, in the signal handler. False: the signal is to do what it does by default, which ends the process.
 using quit_hook = bool (*)() noexcept;

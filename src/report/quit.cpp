@@ -1,7 +1,9 @@
 // SIGQUIT, as Go has it: what every coroutine does, and the end.
 #include "base/print.hpp"
+#include "os/ignored_signal.hpp"
 #include "os/signal.hpp"
 #include "report/dump.hpp"
+#include "sched/identity.hpp"
 #include "sched/machine.hpp"
 #include "sched/monitor.hpp"
 #include "sched/scheduler.hpp"
@@ -11,6 +13,7 @@
 #include <atomic>
 #include <exception>
 
+#include <signal.h>
 #include <unistd.h>
 
 namespace weft::detail {
@@ -19,19 +22,12 @@ namespace {
 constexpr int exit_status = 2;
 
 std::atomic<bool> asked{false};
+bool was_ignored = false;  // Until this runtime.
 
 // Of the thread that the signal interrupted. Written before `asked` is seen by the monitor.
 std::uint64_t interrupted = 0;  // The coroutine's id.
 std::array<std::uintptr_t, frames_max> frames;
 std::size_t frame_count = 0;
-
-void write_to_stderr(std::string_view text) noexcept {
-    while (!text.empty()) {
-        const auto written = ::write(STDERR_FILENO, text.data(), text.size());
-        if (written <= 0) return;
-        text.remove_prefix(static_cast<std::size_t>(written));
-    }
-}
 
 // In the signal handler, when there is nobody to leave it to: nothing was ever spawned, or the runtime is stopping.
 // Allocates nothing, and so names nothing.
@@ -39,7 +35,7 @@ void write_to_stderr(std::string_view text) noexcept {
     printer out;
     sched.coroutines.for_each([&](const coroutine& c) {
         if (c.state.load(std::memory_order_acquire) == co_state::dead) return;
-        print_coroutine(out, c);
+        print_coroutine_at_once(out, c);
         out << (c.id == interrupted ? " [running]:\n" : ":\n");
         for (std::size_t i = 0; c.id == interrupted && i != frame_count; ++i) {
             out.hex(frames[i]) << "\n";
@@ -67,6 +63,7 @@ bool on_quit() noexcept {
 
 void install_quit() noexcept {
     asked.store(false);
+    was_ignored = sched.env.sigquit_always && stop_ignoring(SIGQUIT);
     if (sched.env.sigquit) install_quit_hook(&on_quit);
 }
 
@@ -74,14 +71,17 @@ void remove_quit() noexcept {
     remove_quit_hook();
     // The monitor ended before it came to it.
     if (asked.load()) quit_by_default();
+    if (was_ignored) ignore_again(SIGQUIT);
 }
 
 void dump_and_quit() noexcept {
     try {
         const known_stack known{interrupted, std::span(frames).first(frame_count)};
         const snapshot taken(known);
-        dump_text pieces(taken);
         std::string text;
+        append_findings(text, taken, false);
+        write_to_stderr(text);
+        dump_text pieces(taken, asked_style());
         for (bool more = true; more;) {
             more = pieces.next(text);
             write_to_stderr(text);

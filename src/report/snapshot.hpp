@@ -28,18 +28,42 @@ enum class co_status : std::uint8_t {
     waiting,
 };
 
+/// The holder of the lock that a coroutine waits for.
+enum class holder_kind : std::uint8_t {
+    none,  // It is no lock, or it is free by now.
+    coroutine,
+    ended,    // A coroutine that has ended without unlocking it.
+    thread,   // A foreign thread, or the thread of a blocking call.
+    readers,  // Of a shared_mutex.
+};
+
+/// A case of a select.
+struct waited_case {
+    const void* channel = nullptr;
+    bool sends = false;
+};
+
+/// Of more cases the first are copied.
+inline constexpr std::size_t cases_max = 6;
+
 struct coroutine_record {
     std::uint64_t id = 0;
     call_site created_at;
-    const void* object = nullptr;  // What it waits for; null when that has no address.
-    std::uint64_t joined = 0;      // The id of the coroutine it joins, then.
-    std::int64_t waited_ns = 0;    // At least so long; 0 when unknown.
+    const void* object = nullptr;           // What it waits for; null when that has no address.
+    std::uint64_t joined = 0;               // The id of the coroutine it joins, then.
+    std::int64_t waited_ns = 0;             // At least so long; 0 when unknown.
+    const coroutine* descriptor = nullptr;  // To be compared only: it may have another user by now.
+    std::uint64_t holder_is =
+        0;  // The agent until the snapshot is complete; then an id, or how many readers.
     std::size_t name_at = 0;
     std::size_t frames_at = 0;
+    std::size_t cases_at = 0;
+    std::uint32_t case_count = 0;  // Those with a channel, also beyond cases_max.
     std::uint32_t frame_count = 0;
     std::uint8_t name_size = 0;
     co_status status = co_status::runnable;
     wait_kind kind = wait_kind::other;
+    holder_kind holder = holder_kind::none;
 };
 
 /// A stack that the caller has walked already, of a coroutine that runs.
@@ -56,6 +80,10 @@ public:
 
     /// By id, but that of the known stack first.
     [[nodiscard]] std::span<const coroutine_record> coroutines() const noexcept { return records_; }
+    /// The record with this id; null when there is none.
+    [[nodiscard]] const coroutine_record* find(std::uint64_t id) const noexcept;
+    /// How long it took to look at all of them.
+    [[nodiscard]] std::int64_t taken_ns() const noexcept { return taken_ns_; }
     /// How many there were beyond the limit.
     [[nodiscard]] std::uint64_t more() const noexcept { return more_; }
 
@@ -66,6 +94,11 @@ public:
         return std::span(frames_).subspan(r.frames_at, r.frame_count);
     }
 
+    [[nodiscard]] std::span<const waited_case> cases(const coroutine_record& r) const noexcept {
+        return std::span(cases_).subspan(r.cases_at,
+                                         r.case_count < cases_max ? r.case_count : cases_max);
+    }
+
 private:
     struct copy;
     struct batch;
@@ -74,10 +107,16 @@ private:
     void claim_and_copy(batch& b);
     void make_room();
     void add(const copy& one) noexcept;
+    void sort(std::uint64_t front);
+    void name_holders();
 
     std::vector<coroutine_record> records_;
     std::vector<std::uintptr_t> frames_;
     std::string names_;
+    std::vector<waited_case> cases_;
+    bool has_front_ = false;  // The first record is out of order.
+    bool has_holders_ = false;
+    std::int64_t taken_ns_ = 0;
     std::uint64_t more_ = 0;
 };
 

@@ -2,6 +2,8 @@
 
 #include "base/print.hpp"
 
+#include <new>
+
 namespace weft::detail {
 namespace {
 
@@ -57,7 +59,8 @@ std::size_t end_of_program(std::span<const shown_line> all) noexcept {
 
 }  // namespace
 
-void append_stack(std::string& text, std::span<const std::uintptr_t> frames, symbols& names) {
+void append_stack(std::string& text, std::span<const std::uintptr_t> frames, symbols& names,
+                  std::string_view operation) {
     std::vector<shown_line> all;
     for (const std::uintptr_t frame : frames) {
         const code_place& place = names.at(frame);
@@ -71,9 +74,27 @@ void append_stack(std::string& text, std::span<const std::uintptr_t> frames, sym
     // Of weft's own that is innermost, the outermost is the operation; mostly the program's call of it is there.
     std::size_t first = 0;
     while (first != end && shown[first].line->internal && !shown[first].line->wrapper) ++first;
-    if (first == end && first != 0) --first;
+    if (first == end && first != 0) {
+        --first;
+        // A public function of weft's speaks for itself.
+        if (!operation.empty() &&
+            shown[first].line->function.find("detail::") != std::string::npos) {
+            text += operation;
+            text += "\n\t(called last by what has no frame any more)\n";
+            return;
+        }
+    }
     if (first != end) shown = shown.subspan(first, end - first);
     for (const shown_line& one : shown) append_line(text, one);
+}
+
+void print_stack(std::span<const std::uintptr_t> frames) noexcept {
+    try {
+        std::string text;
+        symbols names;
+        append_stack(text, frames, names);
+        write_to_stderr(text);
+    } catch (const std::bad_alloc&) {}  // Then without it.
 }
 
 }  // namespace weft::detail

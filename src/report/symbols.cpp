@@ -3,6 +3,7 @@
 #include "base/print.hpp"
 #include "base/tsan.hpp"
 #include "os/module.hpp"
+#include "report/path.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -21,13 +22,15 @@ bool has(std::string_view text, std::string_view part) noexcept {
     return text.find(part) != std::string_view::npos;
 }
 
+}  // namespace
+
 // By the mangled name, for that of a template begins with what it returns once it is demangled.
 void classify(code_line& line, std::string_view mangled) noexcept {
     if (mangled == "weft_jump") line.internal = true;
     // How a split stack goes on elsewhere, or into the runtime and out of it.
     line.hidden = mangled == "__morestack" || mangled == "weft_user" ||
-                  mangled == "weft_call_user_with_room" || mangled == "weft_preempt_at_call" ||
-                  mangled.starts_with("weft_enter_") || mangled.starts_with("weft_call_");
+                  mangled == "weft_preempt_at_call" || mangled.starts_with("weft_enter_") ||
+                  mangled.starts_with("weft_call_");
     if (!mangled.starts_with("_Z")) return;
     const bool local = mangled.starts_with("_ZZ");
     mangled.remove_prefix(std::min(mangled.find_first_not_of("ZNK", 2), mangled.size()));
@@ -49,6 +52,8 @@ void classify(code_line& line, std::string_view mangled) noexcept {
         line.entry = line.wrapper = true;  // Of main.
     }
 }
+
+namespace {
 
 code_line named(const char* symbol) {
     code_line line;
@@ -100,7 +105,7 @@ void look_up(code_place& place, std::uintptr_t address) {
         state, address,
         [](void* into, std::uintptr_t, const char* file, int number, const char* name) {
             code_line line = named(name);
-            if (file != nullptr) line.file = file;
+            if (file != nullptr) line.file = short_path(file);
             classify_inlined(line);
             line.line = number > 0 ? static_cast<unsigned>(number) : 0;
             static_cast<code_place*>(into)->lines.push_back(std::move(line));
@@ -126,19 +131,55 @@ void look_up(code_place& place, std::uintptr_t address) {
     place.offset = address + 1 - function.start;
 }
 
+void visit(std::uintptr_t address, raw_line_visitor each, void* into) noexcept {
+    backtrace_state* const state = shared_state();
+    if (state == nullptr) return;
+    struct target {
+        raw_line_visitor each;
+        void* into;
+    } to{each, into};
+    backtrace_pcinfo(
+        state, address,
+        [](void* at, std::uintptr_t, const char* file, int number, const char* name) {
+            if (name == nullptr && file == nullptr) return 0;
+            const auto& [f, argument] = *static_cast<const target*>(at);
+            f(argument, {.function = name, .file = file, .line = number});
+            return 0;
+        },
+        &ignore, &to);
+    backtrace_syminfo(
+        state, address,
+        [](void* at, std::uintptr_t, const char* name, std::uintptr_t start, std::uintptr_t) {
+            if (name == nullptr) return;
+            const auto& [f, argument] = *static_cast<const target*>(at);
+            f(argument, {.function = name, .whole = true, .start = start});
+        },
+        &ignore, &to);
+}
+
 #else
 
 void look_up(code_place&, std::uintptr_t) {}
+void visit(std::uintptr_t, raw_line_visitor, void*) noexcept {}
 
 #endif
 
 }  // namespace
+
+void visit_raw_lines(std::uintptr_t address, raw_line_visitor each, void* into) noexcept {
+    visit(address, each, into);
+}
 
 std::string demangled(const char* name) {
     int status = 0;
     const std::unique_ptr<char, void (*)(void*)> text(
         abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
     return status == 0 ? text.get() : name;
+}
+
+const char* demangled_for_good(const char* name) noexcept {
+    int status = 0;
+    return abi::__cxa_demangle(name, nullptr, nullptr, &status);
 }
 
 const code_place& symbols::at(std::uintptr_t frame) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct code_line {
     bool entry = false;     // What the closure of a coroutine is called by.
     bool wrapper = false;   // What a closure may have been inlined into.
 };
+
+/// Sets what is said above of the function of that symbol.
+void classify(code_line& line, std::string_view mangled) noexcept;
 
 struct code_place {
     std::vector<code_line> lines;  // At least one; innermost first, the function itself last.
@@ -38,7 +42,22 @@ private:
     std::unordered_map<std::uintptr_t, code_place> known_;
 };
 
+/// For a process that dies: what is known of the code at `address`, innermost first, without a memory of it and without
+/// allocating. `whole` is the symbol of the function itself, and comes last if there is one; the strings stay.
+struct raw_line {
+    const char* function = nullptr;
+    const char* file = nullptr;
+    int line = 0;
+    bool whole = false;
+    std::uintptr_t start = 0;  // Of the whole function.
+};
+using raw_line_visitor = void (*)(void* into, const raw_line& line);
+void visit_raw_lines(std::uintptr_t address, raw_line_visitor each, void* into) noexcept;
+
 /// The name as it was written; as it is when it is none that the compiler has mangled.
 [[nodiscard]] std::string demangled(const char* name);
+
+/// The same without a string: null when the compiler has mangled no such name. It is never given back.
+[[nodiscard]] const char* demangled_for_good(const char* name) noexcept;
 
 }  // namespace weft::detail

@@ -2,12 +2,14 @@
 #include <weft/runtime.hpp>
 
 #include "base/print.hpp"
+#include "base/stack_facts.hpp"
 #include "os/thread.hpp"
 #include "report/dump.hpp"
 #include "report/snapshot.hpp"
 #include "runtime/reports.hpp"
 #include "sched/idle.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/stall.hpp"
 #include "sched/wait.hpp"
 
 #include <cstdio>
@@ -24,20 +26,23 @@ constexpr unsigned sanitizer_threads = tsan_build ? 1 : 0;
 std::string
     report;  // Of the deadlock that is being thrown; one machine runs when it is written and read.
 
-// More would bury the first ones.
-constexpr std::size_t coroutines_max = 200;
+// More blocks would bury the first ones; more coroutines would take too long and too much memory.
+constexpr std::size_t blocks_max = 200;
+constexpr std::size_t coroutines_max = 100'000;
 
 std::string make_report() {
     std::string text =
-        "weft: deadlock: every coroutine waits, and nothing is left that could wake one\n\n";
+        "weft: deadlock: every coroutine waits, and nothing is left that could wake one\n";
     const snapshot all({}, coroutines_max);
-    dump_text pieces(all);
+    std::string findings;
+    append_findings(findings, all, true);
+    text += findings.empty() ? "\n" : findings;
+    dump_text pieces(all, asked_style(), blocks_max);
     std::string piece;
     for (bool more = true; more;) {
         more = pieces.next(piece);
         text += piece;
     }
-    if (all.more() != 0) text += "and " + std::to_string(all.more()) + " more\n";
     return text;
 }
 
@@ -45,7 +50,10 @@ std::string make_report() {
 
 std::string deadlock_report() { return report; }
 
-void throw_deadlock() { throw deadlock(report); }
+[[gnu::noinline]] void throw_deadlock() {
+    WEFT_DEEP;
+    throw deadlock(report);
+}
 
 bool fire_deadlock_in_main() noexcept {
     coroutine* const main = sched.main.load();
@@ -62,12 +70,7 @@ bool handle_deadlock() noexcept {
     // A thread that isn't ours may still send, spawn or cancel.
     const bool alone = threads != 0 && threads <= ours;
     if (!alone || sched.opts.on_deadlock == deadlock_action::ignore) {
-        if (sched.env.stall_ms != 0) {
-            printer out;
-            out << "weft: stall: every coroutine waits; threads that are not weft's: "
-                << (threads > ours ? threads - ours : 0) << "\n";
-            out.flush();
-        }
+        if (sched.env.stall_ms != 0) report_all_wait();
         return false;
     }
     // Again, and exactly: a machine may have been on its way to wake another when all looked idle, and the last
@@ -77,9 +80,9 @@ bool handle_deadlock() noexcept {
         return true;
 
     const std::string text = make_report();
-    std::fflush(nullptr);
-    std::fputs(text.c_str(), stderr);
-    std::fflush(nullptr);
+    (void)std::fflush(nullptr);
+    (void)std::fputs(text.c_str(), stderr);
+    (void)std::fflush(nullptr);
     ::_exit(2);
 }
 

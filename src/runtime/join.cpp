@@ -10,6 +10,7 @@
 
 #include "base/assert.hpp"
 #include "base/backoff.hpp"
+#include "base/stack_facts.hpp"
 #include "sched/cancel.hpp"
 #include "sched/extras.hpp"
 #include "sched/preempt.hpp"
@@ -58,6 +59,7 @@ wake_reason wait_for_end(coroutine& c, cancellation how) {
 }  // namespace
 
 void join_wait(coroutine& c) {
+    WEFT_PARKS;
     coroutine* const self = this_coroutine();
     if (&c == self) throw std::logic_error("weft: a coroutine can't join itself");
     if (self != nullptr) {
@@ -71,7 +73,8 @@ void join_wait(coroutine& c) {
     if (why != wake_reason::signalled) throw_wait_ended(why);
 }
 
-void join_quietly(coroutine& c) noexcept {
+WEFT_NOIPA void join_quietly(coroutine& c) noexcept {
+    WEFT_CALLS("uncaught");
     WEFT_CHECK(&c != this_coroutine() && "a coroutine destroyed its own join_handle");
     simulation_point();
     wait_for_end(c, cancellation::ignored);
@@ -100,7 +103,8 @@ void release_joined(coroutine& c, bool result_taken) noexcept {
     give_descriptor(c);  // The pool outlives the runtime: a handle may be the last to let go.
 }
 
-void detach(coroutine& c) noexcept {
+WEFT_NOIPA void detach(coroutine& c) noexcept {
+    WEFT_CALLS("uncaught");
     simulation_point();
     std::uintptr_t seen = join_none;
     if (c.join.compare_exchange_strong(seen, join_detached, std::memory_order_acq_rel)) return;

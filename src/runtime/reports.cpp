@@ -1,20 +1,31 @@
 #include "runtime/reports.hpp"
 
+#include "base/assert.hpp"
+#include "base/config.hpp"
 #include "base/print.hpp"
-#include "os/memory.hpp"
+#include "base/stack_facts.hpp"
+#include "os/signal.hpp"
+#include "report/crash.hpp"
 #include "report/dump.hpp"
 #include "report/symbols.hpp"
 #include "sched/extras.hpp"
+#include "sched/identity.hpp"
 #include "sched/machine.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/switch.hpp"
-#include "stack/segment.hpp"
 
+#include <atomic>
 #include <cstdlib>
 #include <cxxabi.h>
 #include <exception>
 #include <string>
 #include <typeinfo>
+
+// Defined where the program is instrumented, whatever weft is.
+extern "C" {
+[[gnu::weak]] void __asan_init();
+[[gnu::weak]] void __tsan_init();
+}
 
 namespace weft::detail {
 namespace {
@@ -54,7 +65,38 @@ void for_each_alive(const coroutine* except, F&& f) {
 
 }  // namespace
 
-void report_uncaught(coroutine& c) noexcept {
+void warn_of_sanitizers() noexcept {
+    if constexpr (asan_build || tsan_build) return;
+    static std::atomic<bool> warned{false};
+    const bool address = __asan_init != nullptr;
+    if ((!address && __tsan_init == nullptr) || warned.exchange(true)) return;
+    printer out;
+    out << "weft: this program is built with " << (address ? "AddressSanitizer" : "ThreadSanitizer")
+        << " and its weft is not, so coroutines get reports of errors that are none; link a weft "
+           "that is built with "
+           "-DWEFT_SANITIZE="
+        << (address ? "address" : "thread") << "\n";
+    out.flush();
+}
+
+void install_crash_reports() noexcept {
+    install_fault_hook(sched.env.crash ? &report_fault : &report_overflow_only, sched.env.crash);
+    set_evidence_hook(&report_current);
+    // By way of its name: with split stacks that is an entry into the runtime, on the scheduler stack.
+    if (sched.env.crash) terminate_before = std::set_terminate(&on_terminate);
+}
+
+void remove_crash_reports() noexcept {
+    // The program may have installed another meanwhile, which then stays.
+    if (std::get_terminate() == &on_terminate) std::set_terminate(terminate_before);
+    set_evidence_hook(nullptr);
+    remove_fault_hook();
+}
+
+[[gnu::noinline]] void report_uncaught(coroutine& c) noexcept {
+    WEFT_DEEP;
+    WEFT_CALLED_AS("uncaught");
+    tell_of_death(death_told::all);
     printer out;
     out << "weft: uncaught exception in ";
     print_coroutine(out, c);
@@ -79,38 +121,8 @@ void report_uncaught(coroutine& c) noexcept {
     std::terminate();
 }
 
-void report_stack_overflow(std::uintptr_t address) noexcept {
-    // A split stack grows; only code that does not check gets to the guard below a large segment.
-    if (const coroutine* const c = this_coroutine(); c != nullptr && c->stack.get().is_split()) {
-        const segment& newest = *c->stack.get().newest();
-        const auto base = reinterpret_cast<std::uintptr_t>(newest.base());
-        if (newest.size_class >= class_large && address < base && base - address <= page_size) {
-            report_overflow_of(c, newest.size(), "in code that is not compiled for split stacks");
-        }
-    }
-    const stack_hit hit = sched.stacks.find(address);
-    if (!hit.stack || !hit.in_guard) return;
-    printer out;
-    out << "weft: stack overflow in ";
-    const coroutine* const c = this_coroutine();
-    if (c != nullptr) {
-        print_coroutine(out, *c);
-    } else {
-        out << "a blocking call";
-    }
-    out << " (limit ";
-    out.bytes(hit.stack.size());
-    out << ")";
-    if (c != nullptr) {
-        out << ", ";
-        print_origin(out, c->created_at());
-    }
-    out << "\n";
-    out.flush();
-    std::abort();
-}
-
 void report_current() noexcept {
+    WEFT_CALLED_AS("evidence");
     const coroutine* const c = this_coroutine();
     if (c == nullptr) return;
     printer out;

@@ -10,8 +10,13 @@ struct coroutine;
 /// An exception left `c` and nobody will see it: the report, and std::terminate.
 [[noreturn]] void report_uncaught(coroutine& c) noexcept;
 
-/// SIGSEGV or SIGBUS at `address`: if that is a stack's guard, the report, and abort.
-void report_stack_overflow(std::uintptr_t address) noexcept;
+/// Says in one line that the program has a sanitizer that this weft was not built for, if that is so. Once.
+void warn_of_sanitizers() noexcept;
+
+/// Has fatal signals, std::terminate and failed checks reported (report/crash.hpp), as WEFT_DEBUG=crash says, and no more. The
+/// scheduler is started before, and stopped after.
+void install_crash_reports() noexcept;
+void remove_crash_reports() noexcept;
 
 /// Who is running, behind a failed check.
 void report_current() noexcept;

@@ -9,7 +9,10 @@
 #include "os/fence.hpp"
 #include "os/signal.hpp"
 #include "os/thread.hpp"
+#include "report/debug_layout.hpp"
 #include "report/dump.hpp"
+#include "report/stack_text.hpp"
+#include "report/unclaimed_text.hpp"
 #include "runtime/config.hpp"
 #include "runtime/reports.hpp"
 #include "runtime/scope_state.hpp"
@@ -18,6 +21,7 @@
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 #include "sched/wait.hpp"
+#include "stack/unwind.hpp"
 #include "time/timer_heap.hpp"
 
 #include <algorithm>
@@ -42,16 +46,21 @@ constexpr scheduler_hooks hooks_of_run{
     .scope_failure = &child_failed,
     .scope_exit = &child_ended,
     .uncaught = [](coroutine& c) noexcept { report_uncaught(c); },
+    .unclaimed = &say_unclaimed,
     .deadlock = &handle_deadlock,
     .quit = &dump_and_quit,
+    .print_stack = &print_stack,
+    .cool = &cool_timer_nodes,
 };
 
 void start(const options& given) {
     const environment env = read_environment();
     const options opts = effective_options(given, env);
+    keep_debug_layout();
+    reset_unclaimed();
     start_scheduler(opts, env, hooks_of_run, effective_processors(opts, env), nullptr);
-    install_fault_hook(&report_stack_overflow);
-    set_evidence_hook(&report_current);
+    warn_of_sanitizers();
+    install_crash_reports();
     install_quit();
     start_schedtrace();
 }
@@ -61,8 +70,7 @@ void stop() noexcept {
     stop_schedtrace();
     stop_scheduler();
     release_timer_nodes();
-    set_evidence_hook(nullptr);
-    remove_fault_hook();
+    remove_crash_reports();
 }
 
 std::int64_t grace_of(const options& opts) noexcept { return opts.shutdown_grace.count(); }
@@ -90,9 +98,9 @@ void main_body(main_run& run, std::int64_t grace_ns) {
     if (run.left_behind && sched.sim.load() == nullptr) {
         report_left(&self, grace_ns);
         if (run.error) {
-            std::fputs("weft: main ended by an exception; the process ends\n", stderr);
+            (void)std::fputs("weft: main ended by an exception; the process ends\n", stderr);
         }
-        std::fflush(nullptr);
+        (void)std::fflush(nullptr);  // Whatever it says, the process ends.
         ::_exit(run.error ? EXIT_FAILURE : run.value);
     }
     sched.main.store(nullptr);
@@ -151,8 +159,7 @@ bool drain(std::uint64_t left, std::int64_t deadline) noexcept {
     return live_coroutines() <= left;
 }
 
-void run_as_main(main_run& run, std::int64_t grace_ns) {
-    machine here;
+void run_as_main(machine& here, main_run& run, std::int64_t grace_ns) {
     adopt_this_thread(here);
     admit_foreign_threads();
     spawn_options how;
@@ -185,11 +192,12 @@ int run_main(const options& opts, int (*main)(void*), void* argument, const call
         release_runtime();
         throw;
     }
+    machine here;  // Until stop(): a foreign thread on its way out may still ask it for a look.
     const std::uint64_t slack = set_timer_slack(1);
     {
         const alternate_stack signal_stack;
         try {
-            run_as_main(run, grace_of(sched.opts));
+            run_as_main(here, run, grace_of(sched.opts));
         } catch (...) {
             run.error = std::current_exception();
         }
@@ -216,11 +224,15 @@ void start_runtime(const options& opts) {
 }
 
 void stop_runtime() noexcept {
+    // A static runtime. The process ends, and takes along what is left, as it does with other threads of the program.
+    const bool exits = is_called_by(reinterpret_cast<const void*>(&std::exit));
+    if (exits && in_coroutine()) return;  // It can't wait for itself.
     WEFT_CHECK(!in_coroutine() && "~runtime is not to be called from a coroutine");
     const std::int64_t grace_ns = grace_of(sched.opts);
     cancel_all(nullptr);
     if (!drain(0, after(grace_ns))) {
         report_left(nullptr, grace_ns);
+        if (exits) return;  // Perhaps a blocking call of one of those.
         while (!drain(0, never)) {}
     }
     request_stop_scheduler();

@@ -27,7 +27,7 @@ void release_runtime() noexcept;
 
 /// Runs `run` as the main coroutine of a scheduler that has been started, on the calling thread, until it has
 /// returned and the others have ended, or `grace_ns` has passed since.
-void run_as_main(main_run& run, std::int64_t grace_ns);
+void run_as_main(machine& here, main_run& run, std::int64_t grace_ns);
 
 /// Cancels every coroutine but `except`, and all that start from now on.
 void cancel_all(const coroutine* except) noexcept;

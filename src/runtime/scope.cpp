@@ -1,14 +1,17 @@
 #include <weft/scope.hpp>
 
 #include "base/off_heap.hpp"
+#include "base/stack_facts.hpp"
 #include "runtime/scope_state.hpp"
 #include "sched/cancel.hpp"
 #include "sched/extras.hpp"
 #include "sched/machine.hpp"
+#include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 #include "sched/wait.hpp"
 
+#include <array>
 #include <mutex>
 #include <stdexcept>
 #include <utility>
@@ -30,6 +33,9 @@ void unlink_child(scope_state& s, coroutine& child) noexcept {
         s.children = child.scope_next;
     }
     if (child.scope_next != nullptr) child.scope_next->scope_prev = child.scope_prev;
+    s.walks.for_each([&](scope_walk& walk) {
+        if (walk.at == &child) walk.at = child.scope_next;
+    });
 }
 
 // The stop source of a child, if it has one. Under the scope's lock, which keeps the child from going.
@@ -40,31 +46,61 @@ std::stop_source stop_source_of(coroutine& child) noexcept {
     return extras->owner == &child ? extras->stop : std::stop_source(std::nostopstate);
 }
 
-// Asks every child to stop. They are woken under the lock: behind it a child may end, and its descriptor serve
-// another coroutine. Stop callbacks are the program's, and run outside, before the child may see the request and
-// take them along; then the walk starts again.
-void cancel_children(scope_state& s) noexcept {
+// Sees to it that `child` stops, if that takes no callbacks of the program's. Returns false if it does: `stop` has them
+// then. Under the scope's lock.
+bool stop_quietly(coroutine& child, std::stop_source& stop) noexcept {
+    if ((child.attention.load(std::memory_order_relaxed) & attention_cancel) != 0) return true;
+    stop = stop_source_of(child);
+    if (!stop.stop_possible() || stop.stop_requested()) {
+        set_cancelled(child);
+        stop = stop_source_of(child);  // One made meanwhile.
+    }
+    return !stop.stop_possible() || stop.stop_requested();
+}
+
+struct stop_to_request {
+    std::stop_source source{std::nostopstate};
+};
+
+// Asks every child to stop.
+//
+// The walk wakes children under the scope's lock, because without it a child may end, and its descriptor serve another
+// coroutine. Stop callbacks are the program's, so they run outside, before the child may see the request and take them along. Therefore the
+// walk goes in steps: each takes the lock for a few children, settles those without callbacks, and collects the
+// callbacks of some others; these are called without the lock, and the next step begins with the first child that was not
+// settled. Each child is looked at twice or so, however many there are, and nobody waits for the lock for long. Children
+// that come meanwhile are linked in front of the walk, and are born cancelled.
+[[gnu::noinline]] void cancel_children(scope_state& s) noexcept {
+    constexpr std::size_t looks_at_most = 64;
+    std::array<stop_to_request, 8> stops;
+    scope_walk walk;
+    {
+        const std::lock_guard hold(s.lock);
+        walk.at = s.children;
+        s.walks.push(walk);
+    }
     for (bool done = false; !done;) {
-        std::stop_source stop{std::nostopstate};
+        std::size_t collected = 0;
         {
             const std::lock_guard hold(s.lock);
-            done = true;
-            for (coroutine* c = s.children; c != nullptr; c = c->scope_next) {
-                if ((c->attention.load(std::memory_order_relaxed) & attention_cancel) != 0)
-                    continue;
-                stop = stop_source_of(*c);
-                if (!stop.stop_possible() || stop.stop_requested()) {
-                    set_cancelled(*c);
-                    stop = stop_source_of(*c);  // One made meanwhile.
-                }
-                if (stop.stop_possible() && !stop.stop_requested()) {
-                    done = false;
-                    break;
+            coroutine* c = walk.at;
+            for (std::size_t looks = 0; c != nullptr && looks != looks_at_most; ++looks) {
+                const bool settled = stop_quietly(*c, stops[collected].source);
+                c = c->scope_next;
+                if (!settled) {
+                    if (++collected == stops.size()) break;
+                } else if (collected == 0) {
+                    walk.at = c;
                 }
             }
-            if (done) stop = std::stop_source(std::nostopstate);
+            done = walk.at == nullptr;
+            if (done) s.walks.remove(walk);
         }
-        if (stop.stop_possible()) request_stop_of(std::move(stop));
+        for (std::size_t i = 0; i != collected; ++i) {
+            request_stop_of(std::exchange(stops[i].source, std::stop_source(std::nostopstate)));
+        }
+        // A long walk makes room for others when the monitor asks, as any operation does.
+        if (coroutine* const self = this_coroutine()) preemption_point(*self);
     }
 }
 
@@ -116,6 +152,7 @@ wake_reason wait_for_children(scope_state& s, cancellation how) {
 }  // namespace
 
 void enter_scope(scope_core& scope) {
+    WEFT_PARKS;
     scope_state& s = scope_state::of(scope);
     {
         const std::lock_guard hold(s.lock);
@@ -152,6 +189,7 @@ void adopt_child(scope_core& scope, coroutine& child) noexcept {
 }
 
 void child_failed(coroutine& child) noexcept {
+    WEFT_CALLED_AS("scope_failure");
     scope_state& s = scope_state::of(*child.scope);
     {
         const std::lock_guard hold(s.lock);
@@ -163,6 +201,7 @@ void child_failed(coroutine& child) noexcept {
 }
 
 void child_ended(coroutine& child) noexcept {
+    WEFT_CALLED_AS("scope_end");
     scope_state& s = scope_state::of(*child.scope);
     {
         const std::lock_guard hold(s.lock);
@@ -189,6 +228,7 @@ scope_core::~scope_core() {
 }
 
 void scope_core::join() {
+    WEFT_PARKS;
     if (outside_simulation()) {
         throw std::logic_error("weft: a foreign thread can't join what is in a simulation");
     }

@@ -23,6 +23,13 @@ struct scope_waiter {
     scope_waiter* link = nullptr;
 };
 
+/// A walk over the children that lets go of the lock on the way. It stands at one of them, or at the end, and goes on
+/// to the next one when that child is unlinked.
+struct scope_walk {
+    coroutine* at = nullptr;
+    scope_walk* link = nullptr;
+};
+
 struct scope_state {
     explicit scope_state(std::size_t most) noexcept : limit(most) {}
 
@@ -32,7 +39,8 @@ struct scope_state {
 
     spin_lock lock;
     coroutine* children = nullptr;  // Doubly linked through scope_next and scope_prev.
-    std::size_t places_taken = 0;   // Children, and those about to be.
+    intrusive_stack<scope_walk, &scope_walk::link> walks;
+    std::size_t places_taken = 0;  // Children, and those about to be.
     bool cancelled = false;
     std::exception_ptr first_error;
     intrusive_stack<scope_waiter, &scope_waiter::link> joiners;

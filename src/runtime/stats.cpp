@@ -1,5 +1,6 @@
 #include <weft/runtime.hpp>
 
+#include "base/stack_facts.hpp"
 #include "sched/compensate.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/stall.hpp"
@@ -9,7 +10,8 @@ namespace weft {
 
 using namespace detail;
 
-runtime_stats stats() noexcept {
+WEFT_NOIPA runtime_stats stats() noexcept {
+    WEFT_CALLS_NOTHING;
     runtime_stats s;
     const foreign_visit
         visit;  // On a machine too: stop must not take the processors away meanwhile.

@@ -6,6 +6,7 @@
 #include "chan/timer_channel.hpp"
 #include "os/clock.hpp"
 #include "os/signal.hpp"
+#include "report/unclaimed_text.hpp"
 #include "runtime/reports.hpp"
 #include "runtime/runtime.hpp"
 #include "runtime/scope_state.hpp"
@@ -91,13 +92,17 @@ void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument,
         .scope_failure = &child_failed,
         .scope_exit = &child_ended,
         .uncaught = [](coroutine& c) noexcept { report_uncaught(c); },
+        .unclaimed = &say_unclaimed,
         .deadlock = &simulated_deadlock,
     };
+    reset_unclaimed();
     start_scheduler(opts, env, hooks, 1, &sim);
-    install_fault_hook(&report_stack_overflow);
+    warn_of_sanitizers();
+    install_crash_reports();
+    machine here;
     try {
         const alternate_stack signal_stack;
-        run_as_main(run, never);
+        run_as_main(here, run, never);
     } catch (...) {
         run.error = std::current_exception();
     }
@@ -107,7 +112,7 @@ void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument,
     if (live_coroutines() != 0) abandon_all();
     stop_scheduler();
     release_timer_nodes();
-    remove_fault_hook();
+    remove_crash_reports();
     if (run.error) std::rethrow_exception(std::move(run.error));
 }
 

@@ -12,6 +12,7 @@
 #include <weft/scope.hpp>
 
 #include "base/backoff.hpp"
+#include "base/stack_facts.hpp"
 #include "sched/cancel.hpp"
 #include "sched/extras.hpp"
 #include "sched/machine.hpp"
@@ -41,7 +42,8 @@ struct deadline_access {
 
 namespace {
 
-void disarm(coroutine_extras& extras) noexcept {
+WEFT_NOIPA void disarm(coroutine_extras& extras) noexcept {
+    WEFT_CALLS("timers.forget");
     std::uint64_t word = extras.deadline_word.load(std::memory_order_relaxed);
     for (backoff wait;;) {
         if ((word & deadline_firing) != 0) {
@@ -57,13 +59,13 @@ void disarm(coroutine_extras& extras) noexcept {
     }
 }
 
-void arm(coroutine_extras& extras, std::int64_t when) {
+WEFT_NOIPA void arm(coroutine_extras& extras, std::int64_t when) {
+    WEFT_CALLS("timers.add");
     const std::uint64_t word =
         extras.deadline_word.load(std::memory_order_relaxed) | deadline_armed;
     const timer_event event{reinterpret_cast<std::uintptr_t>(&extras) | 1, word};
     extras.deadline_word.store(word, std::memory_order_release);
-    extras.deadline_home = this_machine()->p;
-    sched.hooks.timers->add(*extras.deadline_home, when, event);
+    extras.deadline_home = &sched.hooks.timers->add(*this_machine()->p, when, event);
 }
 
 // The deadline bits of `self` for the sections it is now in.

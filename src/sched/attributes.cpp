@@ -10,6 +10,17 @@
 #include <cstdint>
 #include <mutex>
 
+namespace weft::detail {
+
+void unlock_thread(coroutine& self, coroutine_extras& extras) noexcept {
+    extras.lock_depth = 0;
+    this_machine()->locked = nullptr;
+    extras.locked_to = nullptr;
+    self.traits = self.traits & static_cast<std::uint8_t>(~trait_locked);
+}
+
+}  // namespace weft::detail
+
 namespace weft {
 
 using namespace detail;
@@ -95,10 +106,7 @@ thread_lock::~thread_lock() {
     coroutine* const self = this_coroutine();
     if (self == nullptr || simulated()) return;
     coroutine_extras& extras = *peek_extras(*self);
-    if (--extras.lock_depth != 0) return;
-    this_machine()->locked = nullptr;
-    extras.locked_to = nullptr;
-    self->traits = self->traits & static_cast<std::uint8_t>(~trait_locked);
+    if (--extras.lock_depth == 0) unlock_thread(*self, extras);
 }
 
 }  // namespace weft

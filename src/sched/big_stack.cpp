@@ -3,6 +3,7 @@
 
 #include "arch/calls.hpp"
 #include "arch/unwind.hpp"
+#include "base/stack_facts.hpp"
 #include "context/context.hpp"
 #include "context/sanitizer.hpp"
 #include "sched/extras.hpp"
@@ -54,7 +55,8 @@ void on_borrowed_stack(raw_arrival raw) {
 
 }  // namespace
 
-void call_on_big_stack(void (*f)(void*), void* argument, std::size_t bytes) {
+WEFT_NOIPA void call_on_big_stack(void (*f)(void*), void* argument, std::size_t bytes) {
+    WEFT_CALLS_NOTHING;
     simulation_point();
     if (bytes < sched.opts.max_stack && weft_call_user_with_room(f, argument, bytes)) return;
     // Inside blocking() the thread has no coroutine to show, but its stack is one all the same: `home` is

@@ -27,7 +27,8 @@ constexpr std::size_t big_stack = std::size_t{64} * 1024;
 std::atomic<std::uint64_t> last_call{0};
 
 // The thread shows neither coroutine nor machine while a call runs in place.
-void hide(machine& m) noexcept {
+void hide(machine& m, coroutine& self) noexcept {
+    m.block->caller.store(&self, std::memory_order_relaxed);
     m.block->current.store(nullptr, std::memory_order_relaxed);
     m.block->owner.store(nullptr, std::memory_order_relaxed);
     m.block->attention.store(&no_attention, std::memory_order_relaxed);
@@ -102,7 +103,7 @@ void call_in_place(machine& m, coroutine& self, blocking_site& site, void (*f)(v
     processor& p = *m.p;
     const std::uint64_t number = last_call.fetch_add(1, std::memory_order_relaxed) + 1;
     p.call_site = &site;
-    hide(m);
+    hide(m, self);
     p.call.store(number, std::memory_order_release);  // call
     run_on_big_stack(self.stack.get().is_split(), site, f, argument);
     std::uint64_t seen = number;
@@ -124,7 +125,7 @@ void call_in_place(machine& m, coroutine& self, blocking_site& site, void (*f)(v
     wait_for_call_in_place();
     machine& m = *this_machine();
     release_sticky(m);
-    hide(m);
+    hide(m, self);
     release_processor(m);
     run_on_big_stack(self.stack.get().is_split(), site, f, argument);
     end_call_in_place();

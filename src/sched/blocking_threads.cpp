@@ -38,6 +38,7 @@ intrusive_stack<blocking_thread, &blocking_thread::link> free_threads;
 intrusive_stack<blocking_thread, &blocking_thread::link> ended_threads;
 unsigned under_way = 0;  // Calls; waiting_calls is empty while there are fewer than may be.
 unsigned thread_count = 0;
+std::uint64_t calls_ended = 0;
 bool stopping = false;
 
 // In functions of their own: see docs/internals/rules.md.
@@ -47,6 +48,8 @@ bool stopping = false;
 [[gnu::noinline]] int& errno_here() noexcept { return errno; }
 
 void run(blocking_call& call) noexcept {
+    this_thread_block()->caller.store(static_cast<coroutine*>(call.caller.who),
+                                      std::memory_order_relaxed);
     exceptions_here() = call.exceptions;
     errno_here() = call.error_number;
     run_timed(*call.site, call.f, call.argument);
@@ -61,6 +64,7 @@ blocking_call* next_call(blocking_thread& self) noexcept {
     ticket place;  // Of one who takes our place over.
     {
         const std::lock_guard hold(lock);
+        ++calls_ended;
         blocking_call* const call = waiting_calls.pop();
         if (call != nullptr && call->f != nullptr) return call;
         if (call != nullptr) {
@@ -90,6 +94,7 @@ void* thread_main(void* argument) {
     name_this_thread("weft-blocking");
     set_timer_slack(kernel_slack_ns);
     const alternate_stack signal_stack;
+    sched.signals.apply_to_this_thread();
     blocking_call* call = self.call;
     while (call != nullptr) {
         run(*call);
@@ -215,6 +220,7 @@ void end_call_in_place() noexcept {
     ticket place;
     {
         const std::lock_guard hold(lock);
+        ++calls_ended;
         next = waiting_calls.pop();
         if (next == nullptr) {
             --under_way;
@@ -238,6 +244,11 @@ void end_call_in_place() noexcept {
         ++thread_count;
         free = nullptr;
     }
+}
+
+blocking_counts count_blocking() noexcept {
+    const std::lock_guard hold(lock);
+    return {under_way, waiting_calls.size(), calls_ended};
 }
 
 void stop_blocking_threads() noexcept {

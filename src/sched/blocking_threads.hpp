@@ -35,6 +35,13 @@ struct blocking_call {
 void wait_for_call_in_place();
 void end_call_in_place() noexcept;
 
+struct blocking_counts {
+    unsigned under_way = 0;
+    std::size_t in_line = 0;  // They wait for one of those to end.
+    std::uint64_t ended = 0;  // Since the process began.
+};
+[[nodiscard]] blocking_counts count_blocking() noexcept;
+
 /// Ends the threads. No call is under way.
 void stop_blocking_threads() noexcept;
 

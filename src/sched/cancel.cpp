@@ -2,6 +2,7 @@
 #include "arch/calls.hpp"
 
 #include <weft/exceptions.hpp>
+#include <weft/go.hpp>
 
 #include "base/print.hpp"
 #include "sched/extras.hpp"
@@ -33,8 +34,12 @@ void report_swallowed(const coroutine& self, const coroutine_extras& extras) noe
 
 }  // namespace
 
-// Its callbacks are the program's.
+// Its callbacks are the program's, and may wait. The destructor of a std::stop_callback waits for a callback that is under
+// way, unless that runs on its own thread, which it takes for its own caller. So no other coroutine may run on this thread
+// meanwhile.
 void request_stop_of(std::stop_source stop) noexcept {
+    if (!stop.stop_possible() || stop.stop_requested()) return;
+    const thread_lock alone;
     call_user([&stop] { stop.request_stop(); });
 }
 

@@ -1,6 +1,7 @@
 #include "sched/compensate.hpp"
 
 #include "base/intrusive_list.hpp"
+#include "sched/arrivals.hpp"
 #include "sched/idle.hpp"
 #include "sched/pick.hpp"
 #include "sched/preempt.hpp"
@@ -19,6 +20,7 @@ namespace {
 intrusive_stack<processor, &processor::idle_link> spares;
 unsigned in_use = 0;
 
+std::atomic<bool> refused{false};
 std::atomic<std::uint64_t> added{0};
 std::atomic<std::uint64_t> unstuck{0};
 
@@ -37,6 +39,9 @@ void put_away(processor& substitute) noexcept {
     substitute.compensates = nullptr;
     spares.push(substitute);
     --in_use;
+    refused.store(false, std::memory_order_relaxed);
+    // Nobody steals any more, and what the substitutes stole they stole before they took the lock to go.
+    if (in_use == 0 && sched.processor_count == 1) sched.processors[0]->owner_bias.restore();
 }
 
 }  // namespace
@@ -47,30 +52,42 @@ bool compensate(processor& p, watched& w) {
     {
         const std::lock_guard hold(sched.idle_lock);
         if (sched.stopping.load(std::memory_order_relaxed)) return false;
-        if (in_use == sched.opts.max_compensation) return false;
+        if (in_use == sched.processor_slots_max - sched.processor_count) {
+            refused.store(true, std::memory_order_relaxed);
+            return false;
+        }
         substitute = spares.pop();
         if (substitute == nullptr &&
             sched.slot_count.load(std::memory_order_relaxed) == sched.processor_slots_max) {
             return false;  // All are on their way out of use.
         }
         ++in_use;
+        // Here, and not when it is started: it is seen, by the heavy fence of revoke(), before anybody steals or waits for
+        // being woken.
+        sched.active_count.fetch_add(1, std::memory_order_relaxed);
     }
     if (substitute == nullptr) {
         try {
             substitute = &add_processor();
         } catch (const std::bad_alloc&) {
             const std::lock_guard hold(sched.idle_lock);
+            sched.active_count.fetch_sub(1, std::memory_order_relaxed);
             --in_use;
             return false;
         }
-        // From now on there is somebody who steals.
-        for (processor* const one : sched.all_processors()) one->owner_bias.revoke();
     }
+    // From now on there is somebody who steals.
+    if (sched.processor_count == 1) sched.processors[0]->owner_bias.revoke();
     added.fetch_add(1, std::memory_order_relaxed);
-    substitute->compensates = &p;
-    substitute->stuck_tick = w.tick;
+    {
+        // Others look at these under the lock, in a chain of substitutes.
+        const std::lock_guard hold(sched.idle_lock);
+        substitute->compensates = &p;
+        substitute->stuck_tick = w.tick;
+    }
     substitute->look_at = 0;
     w.substitute = substitute;
+    w.probe.close();  // A file for each of a thousand stuck threads would be the program's files.
     start_processor(*substitute);
     return true;
 }
@@ -87,15 +104,17 @@ void watched::responded() noexcept {
     }
 }
 
-void free_sticky_of_stuck(processor& substitute) noexcept {
-    const processor& stuck = *substitute.compensates.get();
-    // Under the lock, for who called run() takes its machine along when the runtime stops.
+void free_sticky_of_stuck(const processor& substitute, processor& to) noexcept {
+    // Under the lock, for who called run() takes its machine along when the runtime stops, and a substitute may be taken
+    // out of use meanwhile.
     const std::lock_guard hold(sched.idle_lock);
+    if (substitute.compensates == nullptr) return;
+    const processor& stuck = *substitute.compensates.get();
     machine* const m = stuck.holder.load(std::memory_order_relaxed);
     if (m == nullptr || sched.stopping.load(std::memory_order_relaxed)) return;
     if (m->sticky_count.load(std::memory_order_relaxed) == 0) return;
     if (stuck.tick.read() != substitute.stuck_tick) return;
-    const std::size_t broken = break_stickiness(*m, substitute);
+    const std::size_t broken = break_stickiness(*m, to);
     unstuck.fetch_add(broken, std::memory_order_relaxed);
 }
 
@@ -105,7 +124,7 @@ void retire_substitute(machine& m) noexcept {
     std::array<coroutine*, run_queue::half> batch;
     std::size_t n = 0;
     const auto flush = [&] {
-        if (n != 0) sched.global.push(std::span(batch.data(), n));
+        arrive_together(std::span(batch.data(), n));
         n = 0;
     };
     const auto add = [&](coroutine& c) {
@@ -124,14 +143,18 @@ void retire_substitute(machine& m) noexcept {
     put_away(stop_held_processor(m));
 }
 
+bool compensation_used_up() noexcept { return refused.load(std::memory_order_relaxed); }
+
 compensation_counts compensations() noexcept {
-    return {added.load(std::memory_order_relaxed), unstuck.load(std::memory_order_relaxed)};
+    const std::lock_guard hold(sched.idle_lock);
+    return {added.load(std::memory_order_relaxed), unstuck.load(std::memory_order_relaxed), in_use};
 }
 
 void reset_compensation() noexcept {
     const std::lock_guard hold(sched.idle_lock);
     spares = {};
     in_use = 0;
+    refused.store(false);
     added.store(0);
     unstuck.store(0);
 }

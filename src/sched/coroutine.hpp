@@ -53,7 +53,7 @@ enum class co_state : std::uint8_t {
     parking_ready = 3 | 8,  // parking, with ready_pending
 };
 
-/// Who looks at a parked coroutine from outside; see claim.hpp.
+/// How far somebody who looks at a parked coroutine from outside has come; see claim.hpp.
 enum class claim_state : std::uint8_t { none = 0, requested, held, held_ready };
 
 /// How a coroutine ended.
@@ -66,6 +66,8 @@ enum co_traits : std::uint8_t {
     trait_blocking = 4,  // Inside blocking().
     trait_cut = 8,       // Yields for something urgent, and is to go on next.
     trait_sticky = 16,   // Preempted where it may hold something of its thread's.
+    trait_expired = 32,  // Yields because its slice is up, and leaves its processor.
+    trait_goes_on = 64,  // What it last left in `next` was stolen, for it goes on computing.
 };
 
 /// The first of the codes of split stacks, behind those of reserved ones.
@@ -104,7 +106,7 @@ struct alignas(cache_line) coroutine : sleeper {
     // Line 0. The sleeper's word, and then:
     relaxed<context_ref> context{nullptr};
     std::atomic<co_state> state{co_state::dead};
-    std::atomic<claim_state> claim{claim_state::none};
+    std::atomic<std::uint8_t> claim{0};  // A claim_word.
     relaxed<std::uint8_t> no_cancel{0};  // Depth of weft::no_cancel, as far as it fits.
     relaxed<std::uint8_t> traits{0};     // Bits of co_traits.
     attention_word attention{0};

@@ -1,6 +1,8 @@
 #include "sched/extras.hpp"
 
+#include "base/stack_facts.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/unclaimed.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -9,7 +11,8 @@
 
 namespace weft::detail {
 
-coroutine_extras& extras_of(coroutine& c) {
+[[gnu::noinline]] coroutine_extras& extras_of(coroutine& c) {
+    WEFT_DEEP;
     if (coroutine_extras* const there = c.extras.load(std::memory_order_relaxed)) return *there;
     coroutine_extras* const fresh = sched.extras.take();
     if (fresh == nullptr) throw std::bad_alloc();
@@ -25,6 +28,7 @@ void drop_extras(coroutine& c) noexcept {
     coroutine_extras* const extras = c.extras.load(std::memory_order_relaxed);
     if (extras == nullptr) return;
     c.extras.store(nullptr, std::memory_order_relaxed);
+    if (extras->unclaimed != nullptr) forget_unclaimed(*extras);
     extras->locals.clear();
     std::stop_source stop{std::nostopstate};
     std::exception_ptr error;

@@ -18,6 +18,7 @@ namespace detail {
 struct machine;
 struct processor;
 class deadline_section;
+struct unclaimed_note;
 
 /// The values of a coroutine's (or thread's) weft::local variables, by key.
 struct local_table {
@@ -41,6 +42,7 @@ struct coroutine_extras {
 
     local_table locals;
     std::exception_ptr error;
+    unclaimed_note* unclaimed = nullptr;  // While nobody has taken that; see unclaimed.hpp.
 
     // [ epoch : 62 | firing : 1 | armed : 1 ]: the timer that carries this word is the one in force.
     std::atomic<std::uint64_t> deadline_word{0};
@@ -67,6 +69,9 @@ enum deadline_bits : std::uint64_t { deadline_armed = 1, deadline_firing = 2, de
 
 /// Destroys what they hold and gives them back.
 void drop_extras(coroutine& c) noexcept;
+
+/// The calling coroutine has no thread_lock any more. In attributes.cpp.
+void unlock_thread(coroutine& self, coroutine_extras& extras) noexcept;
 
 void set_coroutine_name(coroutine& c, std::string_view name);
 

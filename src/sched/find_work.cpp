@@ -1,8 +1,10 @@
 // Where to look for the next coroutine, in order.
 #include "arch/cpu.hpp"
 #include "base/assert.hpp"
+#include "base/stack_facts.hpp"
 #include "base/tsan.hpp"
 #include "os/clock.hpp"
+#include "sched/arrivals.hpp"
 #include "sched/compensate.hpp"
 #include "sched/idle.hpp"
 #include "sched/park.hpp"
@@ -10,6 +12,7 @@
 #include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
+#include "sched/sources.hpp"
 
 #include <algorithm>
 #include <array>
@@ -28,54 +31,55 @@ void take_incoming(processor& from, processor& to) noexcept {
     }
 }
 
-coroutine* take_global(processor& p, bool fairly = false) noexcept {
-    std::array<coroutine*, run_queue::half> batch;
-    const unsigned processors = sched.active_count.load(std::memory_order_relaxed);
-    const std::size_t n =
-        fairly ? sched.global.take_fairly(batch, processors) : sched.global.take(batch, processors);
-    if (n == 0) return nullptr;
-    for (std::size_t i = 1; i != n; ++i) push_ring(p, *batch[i]);
-    return batch[0];
-}
-
 void relax() noexcept {
     for (int i = 0; i != 40; ++i) cpu_pause();  // About a microsecond.
 }
 
 // While there are substitutes, some processors do not look at their timers, and one waits for this one's help.
 void help_others(processor& p) noexcept {
-    for (processor* const one : sched.all_processors()) {
+    for (processor* const one : sched.timer_owners()) {
         if (one != &p) run_timers(*one);
     }
-    processor* const stuck = p.compensates;
-    if (stuck == nullptr) return;
-    free_sticky_of_stuck(p);
-    take_incoming(*stuck, p);
-    p.ring.steal_from(stuck->woken);
-    p.ring.steal_from(stuck->ring);
-    if (coroutine* const c = stuck->next.peek(); c != nullptr && stuck->next.steal(c)) {
-        push_ring(p, *c);
+    // The one that it stands in for may have stood in for another, and so on: nobody else comes for what those have, as long
+    // as all others have work of their own.
+    std::size_t left = sched.slot_count.load(std::memory_order_relaxed);
+    for (processor* helper = &p; left != 0; --left) {
+        processor* const stuck = helper->compensates;
+        // Back at ourselves: the one that we stand in for was put to use for us earlier, and has not gone yet.
+        if (stuck == nullptr || stuck == &p) return;
+        free_sticky_of_stuck(*helper, p);
+        take_incoming(*stuck, p);
+        p.ring.steal_from(stuck->woken);
+        p.ring.steal_from(stuck->ring);
+        if (coroutine* const c = stuck->next.peek(); c != nullptr && stuck->next.steal(c)) {
+            push_ring(p, *c);
+        }
+        helper = stuck;
     }
 }
 
-// What a look at the clock is for: timers, and when to look again.
-void look_around(processor& p) noexcept {
+// Looks at the clock for timers and for those who come first for a part of the time, and says when to look again.
+void look_around(machine& m, processor& p) noexcept {
     const std::uint64_t tick = p.tick.read();
     // What timers woke at the last look, without waking anybody for it, is still not done: that is worth a helper.
     if (!p.ring.empty() && sched.idle_count.load(std::memory_order_relaxed) != 0 &&
         sched.spinning.load(std::memory_order_relaxed) == 0) {
         wake_one();
     }
-    if (sched.slot_count.load(std::memory_order_relaxed) != sched.processor_count) [[unlikely]]
+    const bool helps = sched.has_substitutes();
+    if (helps) [[unlikely]]
         help_others(p);
-    if (p.earliest_deadline.load(std::memory_order_relaxed) == never) {
+    // Without timers, nor anybody who comes first for a part of the time or waits for all processors, no clock is needed.
+    if (!helps && p.earliest_deadline.load(std::memory_order_relaxed) == never && p.woken.empty() &&
+        sched.global.empty() && !p.turn.ahead_under_way() &&
+        m.sticky_count.load(std::memory_order_relaxed) == 0) {
         p.look_at = tick + 1 + fairness_ticks;
         p.look_tick = tick;
         p.look_ns = 0;
         return;
     }
     run_timers(p);
-    if (p.woken_since != 0) return;  // These are not the dispatches to judge by.
+    if (p.turn.ahead_under_way()) return;  // These are not the dispatches to judge by.
     const std::int64_t now = monotonic_ns();
     const auto dispatches = static_cast<std::int64_t>(tick - p.look_tick);
     const std::int64_t took = std::max<std::int64_t>(now - p.look_ns, 1);
@@ -84,29 +88,6 @@ void look_around(processor& p) noexcept {
         tick + 1 + static_cast<std::uint64_t>(std::clamp<std::int64_t>(fitting, 1, fairness_ticks));
     p.look_tick = tick;
     p.look_ns = now;
-}
-
-// Those that timers woke come first, for as long as a look takes; then the others have as much time as these took.
-// So who slept does not wait behind a long queue, and the queue keeps at least half of the processor.
-coroutine* take_woken(processor& p) noexcept {
-    if (p.woken_since == 0 && p.woken.empty()) return nullptr;
-    const std::int64_t now = monotonic_ns();
-    if (p.woken_since != 0 && (p.woken.empty() || now - p.woken_since >= look_interval_ns)) {
-        p.others_until = now + (now - p.woken_since);
-        p.woken_since = 0;
-    }
-    if (p.woken.empty() || now < p.others_until) return nullptr;
-    if (p.woken_since == 0) p.woken_since = now;
-    p.look_at = 0;  // Ask again before the next.
-    return p.woken.pop();
-}
-
-// Every other dispatch is the sticky coroutines', for they can't be taken by anybody else.
-coroutine* take_turn_of_sticky(machine& m, processor& p) noexcept {
-    if (m.sticky_count.load(std::memory_order_relaxed) == 0) [[likely]]
-        return nullptr;
-    p.look_at = 0;  // Come by here again before the next.
-    return p.tick.read() % 2 == 0 ? take_sticky(m) : nullptr;
 }
 
 // Spinners at most half of the busy processors: more would only get into each other's way.
@@ -138,6 +119,11 @@ coroutine* steal_from(processor& p, processor& victim, unsigned round,
     }
     if (stale_next != nullptr && victim.next.steal(stale_next)) {
         p.steals.add();
+        // The coroutine that left it there may compute on, and do so the next time.
+        victim.stolen_at.store(monotonic_ns(), std::memory_order_relaxed);
+        if (machine* const m = victim.holder.load(std::memory_order_relaxed)) {
+            request_look(*m, preempt_stolen);
+        }
         return stale_next;
     }
     return nullptr;
@@ -145,7 +131,7 @@ coroutine* steal_from(processor& p, processor& victim, unsigned round,
 
 coroutine* steal(machine& m) noexcept {
     const unsigned count = sched.slot_count.load(std::memory_order_acquire);
-    if (count == 1 || !may_spin(m)) return nullptr;
+    if (sched.has_one_processor() || !may_spin(m)) return nullptr;
     processor& p = *m.p;
 
     for (unsigned round = 0; round != steal_rounds; ++round) {
@@ -166,6 +152,37 @@ coroutine* steal(machine& m) noexcept {
         relax();
     }
     return nullptr;
+}
+
+// The machine's part of what turns::pick() chooses from.
+class sources : public queue_sources {
+public:
+    sources(machine& m, processor& p) noexcept : queue_sources(p), m_(m) {}
+
+    [[nodiscard]] static std::int64_t now() noexcept { return monotonic_ns(); }
+    [[nodiscard]] bool has_sticky() const noexcept {
+        return m_.sticky_count.load(std::memory_order_relaxed) != 0;
+    }
+    [[nodiscard]] coroutine* sticky() noexcept { return ahead(take_sticky(m_)); }
+    void end_chain() noexcept { detail::end_chain(p_); }
+    [[nodiscard]] bool timers() noexcept { return run_timers(p_) != 0; }
+    [[nodiscard]] coroutine* steal() noexcept { return detail::steal(m_); }
+
+private:
+    machine& m_;
+};
+
+// Does what was asked of the coroutine that ran here, by the monitor or by who brought an arrival.
+void heed(preempt_request request, processor& p) noexcept {
+    if (request == preempt_none) return;
+    p.look_at = 0;
+    if (request == preempt_slice) {
+        end_chain(p);
+    } else if (request == preempt_cut) {
+        p.turn.make_room(monotonic_ns(), p.next.peek());
+        // It has run longest of all, and may be asked on account of another's timers.
+        for (processor* const one : sched.timer_owners()) run_timers(*one);
+    }
 }
 
 coroutine* find_simulated(simulation& sim, machine& m) noexcept {
@@ -192,11 +209,13 @@ coroutine* find_simulated(simulation& sim, machine& m) noexcept {
 
 }  // namespace
 
-void spill_ring(processor& p, coroutine& c) noexcept {
+[[gnu::noinline]] void spill_ring(processor& p, coroutine& c) noexcept {
+    WEFT_DEEP;
     do {
         std::array<coroutine*, run_queue::half> spilled;
         if (const std::size_t n = p.ring.spill(spilled); n != 0) {
-            sched.global.push(std::span(spilled.data(), n));
+            sched.global.spill(std::span(spilled.data(), n),
+                               sched.turn.load(std::memory_order_relaxed));
         }
     } while (!p.ring.push(c));
 }
@@ -224,7 +243,8 @@ coroutine* find_work(machine& m) noexcept {
         if (m.p->retiring.load(std::memory_order_acquire)) [[unlikely]] {
             if (coroutine* const c = m.handover) {
                 m.handover = nullptr;
-                sched.global.push(*c);
+                coroutine* const one[] = {c};
+                arrive_together(one);
             }
             retire_substitute(m);
             if (!(m.locked.get() != nullptr ? sleep_locked(m) : sleep_machine(m))) return nullptr;
@@ -233,26 +253,16 @@ coroutine* find_work(machine& m) noexcept {
         processor& p = *m.p;
         if (coroutine* const c = m.handover) {
             m.handover = nullptr;
+            // This one is not what anything was asked of.
+            if (take_request(m) != preempt_none) p.look_at = 0;
             p.tick.add();
             return c;
         }
-        m.block->preempt.store(0, std::memory_order_relaxed);
+        heed(take_request(m), p);
         take_incoming(p, p);
-        if (p.tick.read() + 1 >= p.look_at) look_around(p);
-        coroutine* c = take_turn_of_sticky(m, p);
-        // Before the global queue: that is due as often as a look, and would otherwise come first each time.
-        if (c == nullptr) c = take_woken(p);
-        if (c == nullptr && p.tick.read() - p.global_tick >= fairness_ticks) {
-            p.global_tick = p.tick.read();
-            c = take_global(p, true);
-        }
-        if (c == nullptr) c = take_own(p);
-        if (c == nullptr) c = p.woken.pop();  // Out of turn, for there is nobody else.
-        if (c == nullptr) c = take_global(p);
-        if (c == nullptr && run_timers(p) != 0) c = take_own(p);
-        if (c == nullptr) c = take_sticky(m);  // Out of turn, for there is nobody else.
-        if (c == nullptr) c = steal(m);
-        if (c == nullptr) c = take_global(p);
+        if (p.tick.read() + 1 >= p.look_at) look_around(m, p);
+        sources from(m, p);
+        coroutine* const c = p.turn.pick(from);
         if (c != nullptr) {
             p.tick.add();
             if (m.spinning) stop_spinning(m);

@@ -2,6 +2,8 @@
 #include "sched/idle.hpp"
 
 #include "base/assert.hpp"
+#include "base/config.hpp"
+#include "os/fence.hpp"
 #include "os/futex.hpp"
 #include "sched/idle_lists.hpp"
 #include "sched/monitor.hpp"
@@ -15,10 +17,10 @@ namespace weft::detail {
 
 namespace {
 
-// With many timers pending, those due within this time of each other share a wake-up: a sleep with a timeout costs 10 us
-// of CPU in a virtual machine (the timer is programmed by an exit), many times the work that a timer usually brings. With
-// fewer, every timer is as exact as the kernel's.
-constexpr std::int64_t timer_window = 70'000;
+// A machine that is more than needed sleeps for so long before its thread ends.
+constexpr std::int64_t surplus_kept = tiny_limits ? 20'000'000 : 2'000'000'000;
+// So long after it looks again whether all have forgotten it, then after twice as long, up to `surplus_kept`.
+constexpr std::int64_t forgotten_soonest = 10'000'000;
 
 // What the waker assigned. False: stopping.
 bool take_assignment(machine& m) noexcept {
@@ -38,8 +40,10 @@ std::int64_t plan_sleep_locked(machine& m) noexcept {
     if (idle == 0) return never;  // Whoever has a processor sees to its timers.
 
     std::int64_t until = earliest_timer();
-    if (until != never && many_timers())
-        until = std::max(until, sched.last_timer_wake + timer_window);
+    if (until != never && timers_share()) {
+        share_wake_up_locked();
+        until = std::max(until, sched.shared_wake.load(std::memory_order_relaxed));
+    }
     if (idle == sched.active_count.load(std::memory_order_relaxed) && sched.detects_deadlock &&
         sched.suspicion_at != 0) {
         until = std::min(until, now_ns() + look_again);
@@ -69,6 +73,52 @@ bool leave_idle_list(machine& m) noexcept {
         m.spinning = true;
         sched.spinning.fetch_add(1, std::memory_order_seq_cst);
     }
+    return true;
+}
+
+// More machines sleep than there are processors, as after a spike of locked coroutines or of substitutes. Under idle_lock,
+// with `m` among those that sleep.
+bool is_surplus_locked(const machine& m) noexcept {
+    return m.is_thread && sched.idle_machines.size() > sched.processor_count;
+}
+
+// Whether all who may have found `m` as the holder of a processor are done with it. That is read only in between two
+// dispatches, by foreign threads on a visit, and by the monitor; and from now on it leads nobody here. Each of them is waited
+// for once. False: stopping.
+bool await_forgotten(machine& m) noexcept {
+    std::int64_t wait = forgotten_soonest;
+    const auto pause = [&m, &wait] {
+        static_cast<void>(futex_wait(m.note, 0, now_ns() + wait));
+        wait = std::min(2 * wait, surplus_kept);
+        return !sched.stopping.load(std::memory_order_acquire);
+    };
+    const std::uint64_t look = monitor_looks();
+    for (const processor* const p : sched.all_processors()) {
+        const std::uint64_t tick = p->tick.read();
+        // Idle, or out of use: nobody has it to look around for.
+        while (p->tick.read() == tick && p->holder.load(std::memory_order_relaxed) != nullptr) {
+            if (!pause()) return false;
+        }
+    }
+    while (sched.foreign_users.load(std::memory_order_seq_cst) != 0 || is_same_look(look)) {
+        if (!pause()) return false;
+    }
+    heavy_fence();  // We have seen them go on: by the fence we see, too, all that they did to the machine before.
+    return true;
+}
+
+// Whether `m`, which nobody has needed for long, is still more than needed: then its thread ends.
+bool leave_for_good(machine& m) noexcept {
+    {
+        const std::lock_guard hold(sched.idle_lock);
+        if (!m.idle || !is_surplus_locked(m) || sched.stopping.load(std::memory_order_relaxed) ||
+            m.sticky_count.load(std::memory_order_relaxed) != 0 || !is_listed_locked(m)) {
+            return false;
+        }
+        m.idle = false;
+        sched.idle_machines.remove(m);
+    }
+    if (await_forgotten(m)) unlist(m);
     return true;
 }
 
@@ -109,8 +159,9 @@ bool go_idle(machine& m) noexcept {
 
 bool sleep_machine(machine& m) noexcept {
     for (;;) {
-        if (sched.detects_deadlock) drop_forgotten_timers();
+        drop_forgotten_timers(m.p.get() != nullptr ? 1 : 0);
         std::int64_t until = never;
+        bool surplus = false;
         {
             const std::lock_guard hold(sched.idle_lock);
             if (m.p.get() != nullptr) {
@@ -128,8 +179,10 @@ bool sleep_machine(machine& m) noexcept {
                 until = plan_sleep_locked(m);
                 m.idle = true;
                 sched.idle_machines.push(m);
+                surplus = until == never && is_surplus_locked(m);
             }
         }
+        if (surplus) until = now_ns() + surplus_kept;
         if (m.p.get() != nullptr) {
             if (sched.hooks.deadlock()) {
                 sched.suspicion_at = 0;
@@ -143,6 +196,11 @@ bool sleep_machine(machine& m) noexcept {
         bool in_time = true;
         while (m.note.load(std::memory_order_acquire) == 0 && in_time) {
             in_time = futex_wait(m.note, 0, until);
+            if (in_time || !surplus) continue;
+            if (leave_for_good(m)) return false;
+            surplus = false;  // It is wanted after all.
+            until = never;
+            in_time = true;
         }
         if (in_time || !leave_idle_list(m)) {
             await_note(m);

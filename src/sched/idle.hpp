@@ -67,12 +67,15 @@ void end_call() noexcept;
 
 /// The earliest timer of all processors; `never`.
 [[nodiscard]] std::int64_t earliest_timer() noexcept;
-/// Whether there are so many timers that wake-ups are shared.
-[[nodiscard]] bool many_timers() noexcept;
+/// Whether timers share wake-ups: there are many, or the program has asked for it by options.timer_slack.
+[[nodiscard]] bool timers_share() noexcept;
+/// When a machine that sleeps for the timer of `earliest` should wake: not before that, and not while those that share
+/// wake-ups are still to be collected.
+[[nodiscard]] std::int64_t wake_up_for(std::int64_t earliest) noexcept;
 
 // Processors that come and go (compensate.cpp).
 
-/// Puts `p`, which nobody uses, to use, with a machine that looks for work.
+/// Puts `p`, which nobody uses, to use, with a machine that looks for work. It is in active_count already.
 void start_processor(processor& p) noexcept;
 /// Takes `p` out of use again if it is idle and has nothing queued.
 [[nodiscard]] bool stop_idle_processor(processor& p) noexcept;
@@ -93,6 +96,12 @@ void keep_timers(processor& p) noexcept;
 
 /// A new thread for `p`; it starts spinning, and the caller has counted it. In machine.cpp.
 void start_machine(processor& p) noexcept;
+
+/// Whether `m`'s thread may be joined: it has been started, as far as others know. Under idle_lock.
+[[nodiscard]] bool is_listed_locked(const machine& m) noexcept;
+/// `m`, which belongs to nothing any more, is none of the runtime's machines from here on; its thread is about to end. Not
+/// so once the runtime stops, which joins it as one of them.
+void unlist(machine& m) noexcept;
 
 /// There is no thread for `p`, which was to be spun for: it is idle again. False: then nobody would be at work.
 [[nodiscard]] bool give_back_unstarted(processor& p) noexcept;

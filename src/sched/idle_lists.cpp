@@ -6,29 +6,65 @@
 #include "sched/simulation.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <mutex>
 
 namespace weft::detail {
 
 namespace {
 
-constexpr std::size_t timers_many = 64;  // See timer_window in idle.cpp.
+// A sleep with a timeout costs 10 us of CPU in a virtual machine (the timer is programmed by an exit), many times the work
+// that a timer usually brings. So timers share wake-ups; but fewer than these are each as exact as the kernel's, unless
+// the program has set another slack than the default.
+constexpr std::size_t timers_many = 64;
+constexpr std::chrono::nanoseconds slack_of_many = options().timer_slack;
+
+// Null when there is no timer.
+processor* processor_of_earliest() noexcept {
+    processor* first = nullptr;
+    std::int64_t earliest = never;
+    for (processor* p : sched.timer_owners()) {
+        const std::int64_t when = p->earliest_deadline.load(std::memory_order_relaxed);
+        if (when >= earliest) continue;
+        earliest = when;
+        first = p;
+    }
+    return first;
+}
 
 }  // namespace
 
 std::int64_t earliest_timer() noexcept {
     std::int64_t earliest = never;
-    for (const processor* p : sched.all_processors()) {
+    for (const processor* p : sched.timer_owners()) {
         earliest = std::min(earliest, p->earliest_deadline.load(std::memory_order_relaxed));
     }
     return earliest;
 }
 
-bool many_timers() noexcept {
+bool timers_share() noexcept {
+    const std::chrono::nanoseconds slack = sched.opts.timer_slack;
+    if (slack > slack_of_many) return true;
+    if (slack.count() == 0) return false;
     std::size_t count = 0;
-    for (const processor* p : sched.all_processors()) {
+    for (const processor* p : sched.timer_owners()) {
         count += p->timer_count.load(std::memory_order_relaxed);
     }
     return count >= timers_many;
+}
+
+std::int64_t wake_up_for(std::int64_t earliest) noexcept {
+    if (earliest == never || !timers_share()) return earliest;
+    return std::max(earliest, sched.shared_wake.load(std::memory_order_relaxed));
+}
+
+void share_wake_up_locked() noexcept {
+    const std::int64_t now = now_ns();
+    const std::int64_t slack = sched.opts.timer_slack.count();
+    // One that is planned stays: put off again and again it would be later than the slack.
+    if (sched.shared_wake.load(std::memory_order_relaxed) > now) return;
+    if (now - sched.last_timer_wake >= slack) return;
+    sched.shared_wake.store(now + slack, std::memory_order_relaxed);
 }
 
 void push_idle_locked(processor& p) noexcept {
@@ -94,21 +130,49 @@ bool work_visible() noexcept {
         if (has_work(*p)) return true;
     }
     const std::int64_t earliest = earliest_timer();
-    return earliest != never && !many_timers() && earliest <= now_ns();
+    return earliest != never && !timers_share() && earliest <= now_ns();
 }
 
-bool nothing_left_locked(unsigned held) noexcept {
+bool only_timers_left_locked(unsigned held) noexcept {
     return sched.idle_count.load(std::memory_order_seq_cst) + held ==
                sched.active_count.load(std::memory_order_relaxed) &&
            sched.spinning.load(std::memory_order_seq_cst) == 0 &&
-           sched.blocking_calls.load(std::memory_order_seq_cst) == 0 && !work_visible() &&
-           earliest_timer() == never;
+           sched.blocking_calls.load(std::memory_order_seq_cst) == 0 && !work_visible();
 }
 
-void drop_forgotten_timers() noexcept {
-    const std::int64_t earliest = earliest_timer();
-    if (earliest == never || earliest - now_ns() < look_again) return;
-    for (processor* p : sched.all_processors()) sched.hooks.timers->drop_forgotten(*p);
+bool nothing_left_locked(unsigned held) noexcept {
+    return only_timers_left_locked(held) && earliest_timer() == never;
+}
+
+namespace {
+
+bool only_timers_left(unsigned held) noexcept {
+    if (sched.idle_count.load(std::memory_order_relaxed) + held !=
+        sched.active_count.load(std::memory_order_relaxed)) {
+        return false;
+    }
+    const std::lock_guard hold(sched.idle_lock);
+    return only_timers_left_locked(held);
+}
+
+}  // namespace
+
+// Each step drops what it looks at, and stops at the first timer that matters. So all steps of all idle moments
+// together look at each timer once, and at one more each.
+void drop_forgotten_timers(unsigned held) noexcept {
+    constexpr std::size_t few = 8;
+    constexpr std::size_t step = 256;
+    processor* p = processor_of_earliest();
+    if (p == nullptr) return;
+    if (p->earliest_deadline.load(std::memory_order_relaxed) <
+        sched.wakes_at.load(std::memory_order_relaxed)) {
+        sched.hooks.timers->drop_forgotten(*p, few);
+    }
+    if (!sched.detects_deadlock) return;
+    while (only_timers_left(held)) {
+        p = processor_of_earliest();
+        if (p == nullptr || sched.hooks.timers->drop_forgotten(*p, step) == 0) return;
+    }
 }
 
 }  // namespace weft::detail

@@ -17,6 +17,11 @@ void dismiss_keeper_locked() noexcept;
 /// A sleeping machine, the keeper only when there is no other; null.
 [[nodiscard]] machine* pop_machine_locked() noexcept;
 
+/// Somebody goes to sleep for timers. If the last wake-up for timers was less than options.timer_slack ago, the next comes
+/// that much after this moment: whatever becomes due meanwhile shares it. (What became due before, the machine has fired
+/// before it went idle.) Otherwise the next timer is alone, as far as one can know, and gets its own.
+void share_wake_up_locked() noexcept;
+
 /// `m` is still there, for it leaves the list of machines under the lock as well. The futex is woken behind it, by
 /// address alone.
 void assign_locked(machine& m, processor* p, coroutine* c) noexcept;
@@ -26,6 +31,8 @@ void assign_locked(machine& m, processor* p, coroutine* c) noexcept;
 /// fires a timer or pushes to a ring without one. What runs in a blocking call, and comes back by the global
 /// queue, is counted until it is queued.
 [[nodiscard]] bool nothing_left_locked(unsigned held) noexcept;
+/// The same, apart from timers.
+[[nodiscard]] bool only_timers_left_locked(unsigned held) noexcept;
 
 // Without it. ---------------------------------------------------------------------------------------------
 
@@ -39,7 +46,9 @@ void leave_spinners(machine& m) noexcept;
 /// How often to look whether a suspected deadlock has become one.
 inline constexpr std::int64_t look_again = 500'000'000;
 
-/// A timer that can no longer fire would put off the look for a deadlock until its time.
-void drop_forgotten_timers() noexcept;
+/// Before a machine sleeps: drops a few timers that can no longer fire from where the earliest is, because somebody would
+/// wake for them. If nothing is left but timers it drops all that are in front of the first that matters: they would put
+/// off the look for a deadlock until their time. `held`: as for nothing_left_locked(). Not under the idle lock.
+void drop_forgotten_timers(unsigned held) noexcept;
 
 }  // namespace weft::detail

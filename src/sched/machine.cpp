@@ -5,6 +5,7 @@
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
 #include "base/print.hpp"
+#include "base/stack_facts.hpp"
 #include "base/tsan.hpp"
 #include "context/sanitizer.hpp"
 #include "os/futex.hpp"
@@ -22,6 +23,7 @@
 #include <cstdlib>
 #include <cxxabi.h>
 #include <mutex>
+#include <utility>
 
 namespace weft::detail {
 namespace {
@@ -54,6 +56,7 @@ void bind_to_thread(machine& m, const void* frame) noexcept {
 
 void unbind_from_thread(machine& m) noexcept {
     m.block->owner.store(nullptr, std::memory_order_relaxed);
+    m.block->caller.store(nullptr, std::memory_order_relaxed);
     m.block->preempt.store(0, std::memory_order_relaxed);
     forget_split_stacks(m);
 }
@@ -71,23 +74,45 @@ void enlist(machine& m) noexcept {
     }
 }
 
+void remove_listed_locked(machine& m) noexcept {
+    for (machine** at = &sched.all_machines; *at != nullptr; at = &(*at)->all_link) {
+        if (*at != &m) continue;
+        *at = m.all_link;
+        break;
+    }
+    sched.machine_count.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// The machine is the calling thread's, and its own thread the only one to know of those that it names.
+void join_ended_before(machine& m) noexcept {
+    machine* const ended = std::exchange(m.ended_before, nullptr);
+    if (ended == nullptr) return;
+    join_thread(ended->thread);
+    static_cast<void>(
+        sched.stacks_left.load(std::memory_order_acquire));  // Who ended there has read it.
+    off_heap_delete(ended);
+}
+
 void* thread_main(void* argument) {
     machine& m = *static_cast<machine*>(argument);
     char name[16];
-    std::snprintf(name, sizeof(name), "weft-%u", m.p->index);
+    (void)std::snprintf(name, sizeof(name), "weft-%u", m.p->index);
     name_this_thread(name);
     set_timer_slack(1);
     const alternate_stack signal_stack;
+    sched.signals.apply_to_this_thread();
     bind_to_thread(m, __builtin_frame_address(0));
     hold(m, *m.p);
     run_machine(m);
     unbind_from_thread(m);
+    join_ended_before(m);
     return nullptr;
 }
 
 }  // namespace
 
-void start_machine(processor& p) noexcept {
+[[gnu::noinline]] void start_machine(processor& p) noexcept {
+    WEFT_DEEP;
     machine* m = nullptr;
     {
         const unrecorded unseen;  // Whoever comes to run there finds it through the thread.
@@ -107,7 +132,21 @@ void start_machine(processor& p) noexcept {
     printer out;
     out << "weft: can't start a thread: " << error.message() << "\n";
     out.flush();
-    std::abort();
+    abort_told();
+}
+
+bool is_listed_locked(const machine& m) noexcept {
+    for (const machine* at = sched.all_machines; at != nullptr; at = at->all_link) {
+        if (at == &m) return true;
+    }
+    return false;
+}
+
+void unlist(machine& m) noexcept {
+    const std::lock_guard hold(sched.idle_lock);
+    if (sched.stopping.load(std::memory_order_relaxed)) return;
+    remove_listed_locked(m);
+    m.ended_before = std::exchange(sched.ended_machine, &m);
 }
 
 void adopt_this_thread(machine& m) noexcept {
@@ -126,12 +165,7 @@ void release_this_thread(machine& m) noexcept {
     const std::lock_guard hold(sched.idle_lock);
     if (m.p.get() != nullptr) let_go(m);
     sched.idle_machines.remove(m);
-    for (machine** at = &sched.all_machines; *at != nullptr; at = &(*at)->all_link) {
-        if (*at != &m) continue;
-        *at = m.all_link;
-        break;
-    }
-    sched.machine_count.fetch_sub(1, std::memory_order_relaxed);
+    remove_listed_locked(m);
 }
 
 namespace {

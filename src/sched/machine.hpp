@@ -77,6 +77,8 @@ struct machine {
     machine* all_link = nullptr;
     thread_handle thread{};
     bool is_thread = false;  // Started by us, and to be joined; else the caller of run().
+    /// One whose thread ended before this one's did, which joins it. So there is at most one that nobody has joined.
+    machine* ended_before = nullptr;
 };
 
 /// The calling machine; null on foreign threads and inside blocking().

@@ -2,6 +2,7 @@
 
 #include "base/off_heap.hpp"
 #include "base/print.hpp"
+#include "base/stack_facts.hpp"
 #include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "os/thread.hpp"
@@ -9,9 +10,11 @@
 #include "sched/blocking.hpp"
 #include "sched/compensate.hpp"
 #include "sched/idle.hpp"
+#include "sched/idle_lists.hpp"
 #include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/stall.hpp"
+#include "sched/standstill.hpp"
 #include "sched/trim.hpp"
 #include "sched/watched.hpp"
 
@@ -25,16 +28,20 @@ constexpr std::int64_t look_least = 50'000;
 constexpr std::int64_t look_most = 10'000'000;
 constexpr std::int64_t look_most_shared = 500'000;  // While one is busy and another idle.
 constexpr std::int64_t slice_most = 3'600'000'000'000;
-constexpr std::int64_t deep_sleep_after = 100'000'000;
+// How long everything must have been idle before it sleeps until a processor is taken into use: that wakes it, which costs
+// more than a few looks in vain if it has just gone to sleep. So a sleep that was long makes it go earlier, a short one later.
+constexpr std::int64_t deep_sleep_soonest = 500'000;
+constexpr std::int64_t deep_sleep_latest = 100'000'000;
+constexpr std::int64_t deep_sleep_at_first = 20'000'000;
 
 // A call in a declared blocking section that takes longer loses its processor.
 constexpr std::int64_t retake_after = 20'000;
-// Nobody is asked to make room before.
-constexpr std::int64_t min_granularity = 500'000;
 // Who runs longer does not look around by itself, and its processor's timers are the monitor's business.
 constexpr std::int64_t hog_after = 200'000;
 // For so long they are expected back.
 constexpr std::int64_t hogs_remembered = 20'000'000;
+// After a request to yield, the monitor sees who runs instead, and since when.
+constexpr std::int64_t look_after_request = 200'000;
 // How much later than the monitor's next look a deadline may be without its being told.
 constexpr std::int64_t deadline_slack = 200'000;
 
@@ -48,7 +55,10 @@ struct monitor {
     std::atomic<bool> sleeps_deep{false};
     /// When it looks next, if that matters to who adds a timer; else 0.
     std::atomic<std::int64_t> looks_at{0};
+    /// It does not look for a while, because all was idle when it last did.
+    std::atomic<bool> is_lazy{false};
     std::atomic<bool> quit_asked{false};
+    std::atomic<std::uint64_t> looks{0};  // Odd during one.
     thread_handle thread{};
 };
 constinit monitor self;
@@ -82,30 +92,59 @@ public:
         hogs_ = 0;
         calls_ = 0;
         idle_ = sched.idle_count.load(std::memory_order_relaxed);
+        turn_begins_ = now_ - last_turn_ >= turn_ns;
+        if (turn_begins_) {
+            last_turn_ = now_;
+            sched.turn.fetch_add(1, std::memory_order_relaxed);
+            standstill_.look(now_);
+        }
         for (processor* const p : sched.all_processors()) look_at(*p, each_[p->index]);
-        look_at_timers();
+        look_at_arrivals();
+        // A processor that leaves something in the queue of all takes it back at once, mostly, or another does.
+        const bool waits = idle_ != 0 && busy_ != 0 && !sched.global.empty();
+        if (waits && waited_) {
+            wake_one();
+            seen_to_ = true;
+        }
+        waited_ = waits;
         if (busy_ != 0) quiet_since_ = now_;
         // Stacks are looked through at most every 10 ms, and for as long as there was something to do.
         if (now_ - last_trim_ >= look_most) {
             last_trim_ = now_;
             next_trim_ = trim_stacks(quiet_since_);
         }
-        interval_ = seen_to_ ? look_least : std::min(2 * interval_, most());
+        if (seen_to_) {
+            interval_ = look_least;
+        } else {
+            // While all is idle there is nothing to see; who puts something into `next` then rouses the monitor.
+            interval_ = busy_ == 0 ? most() : std::min(2 * interval_, most());
+        }
     }
+
+    /// Somebody works beside an idle processor.
+    void look_sooner() noexcept { interval_ = look_least; }
+    [[nodiscard]] bool is_lazy() const noexcept { return busy_ == 0; }
 
     /// The moment of the next look.
     [[nodiscard]] std::int64_t next() const noexcept {
         return std::min(now_ + interval_, std::max(due_, now_ + look_least));
     }
     [[nodiscard]] bool may_sleep_deep() const noexcept {
-        return now_ - quiet_since_ >= deep_sleep_after && next_trim_ > now_ + look_most;
+        return now_ - quiet_since_ >= deep_sleep_after_ && deep_sleep_until() > now_ + look_most;
     }
-    /// Until when: `never` when no stacks want to be seen to.
-    [[nodiscard]] std::int64_t deep_sleep_until() const noexcept { return next_trim_; }
+    /// Until when: `never` when no stacks want to be seen to, and nothing stands still.
+    [[nodiscard]] std::int64_t deep_sleep_until() const noexcept {
+        return std::min(next_trim_, standstill_.due());
+    }
     /// Everything has changed.
     void begin_again() noexcept {
         interval_ = look_least;
         quiet_since_ = monotonic_ns();
+        if (quiet_since_ - now_ >= deep_sleep_at_first) {
+            deep_sleep_after_ = std::max(deep_sleep_after_ / 2, deep_sleep_soonest);
+        } else {
+            deep_sleep_after_ = std::min(deep_sleep_after_ * 2, deep_sleep_latest);
+        }
     }
     /// Whether a processor that adds a timer should not trust in looking around by itself.
     [[nodiscard]] bool answers_for_timers() const noexcept { return had_hogs() && idle_ == 0; }
@@ -123,6 +162,11 @@ private:
             return;
         }
         ++busy_;
+        const std::uint64_t chain = p.chain_number();
+        if (w.machine_seen != m || w.chain != chain) {
+            w.chain = chain;
+            w.chain_since = now_;
+        }
         if (w.machine_seen != m || w.tick != tick) {
             w.responded();
             w.begin(m, tick, now_);
@@ -135,12 +179,19 @@ private:
         const std::int64_t slice =
             std::min<std::int64_t>(sched.opts.preempt_after.count(), slice_most);
         if (w.asked_at == 0) {
-            if (ran >= slice) {
+            // A hand-over that nobody waits behind may go on.
+            if (ran < slice && now_ - w.chain_since >= slice && !has_work(p) &&
+                sched.global.empty())
+                w.chain_since = now_;
+            if (now_ - w.chain_since >= slice) {
                 w.ask(*m, preempt_slice, now_);
-                due(now_ + unresponsive_after);
+                due(now_ + look_after_request);
             } else {
-                due(w.since + slice);
-                if (longest_ == nullptr || w.since < longest_->since) longest_ = &w;
+                due(w.chain_since + slice);
+                look_at_woken(p, w);
+                // So that it comes by find_work() once a turn, and serves who is overdue.
+                if (turn_begins_ && !w.cut && !sched.global.empty()) request_look(*m);
+                if (!w.cut && (longest_ == nullptr || w.since < longest_->since)) longest_ = &w;
                 // However long a slice is: who sleeps in the kernel does not use it.
                 if (slice > 2 * unresponsive_after && !w.compensated()) {
                     if (ran >= 2 * unresponsive_after) {
@@ -200,8 +251,23 @@ private:
         w.more = more;
     }
 
-    void look_at_timers() noexcept {
-        const std::int64_t earliest = earliest_timer();
+    // Arrivals that are this processor's to run, behind one who computes.
+    void look_at_woken(processor& p, watched& w) noexcept {
+        if (w.cut || idle_ != 0 || p.woken.empty()) return;
+        if (now_ - w.since < least_run_ns) {
+            due(w.since + least_run_ns);
+            return;
+        }
+        cut(w);
+    }
+
+    static void cut(watched& w) noexcept {
+        request_preemption(*w.machine_seen, preempt_cut);
+        w.cut = true;
+    }
+
+    void look_at_arrivals() noexcept {
+        const std::int64_t earliest = sched.global.has_arrivals() ? now_ : earliest_timer();
         if (earliest == never || busy_ == 0) return;
         if (idle_ != 0) {
             // Somebody should keep it; if the keeper went to work, another must.
@@ -225,12 +291,11 @@ private:
         // All are busy. The one that has run longest makes room, if it has had its least time.
         if (longest_ == nullptr) return;
         const std::int64_t since = longest_->since;
-        if (now_ - since >= min_granularity) {
-            if (!longest_->cut) request_preemption(*longest_->machine_seen, preempt_cut);
-            longest_->cut = true;
-            due(now_ + min_granularity);
+        if (now_ - since >= least_run_ns) {
+            cut(*longest_);
+            due(now_ + least_run_ns);
         } else {
-            due(since + min_granularity);
+            due(since + least_run_ns);
         }
     }
 
@@ -244,10 +309,13 @@ private:
     }
 
     watched* const each_;
+    standstill_watch standstill_;
     std::int64_t now_ = 0;
     std::int64_t due_ = never;
     std::int64_t interval_ = look_least;
     std::int64_t quiet_since_ = 0;
+    std::int64_t deep_sleep_after_ =
+        2 * deep_sleep_at_first;  // begin_again() halves it, first of all.
     std::int64_t last_trim_ = 0;
     std::int64_t next_trim_ = 0;  // When stacks want to be seen to again.
     std::int64_t hogs_seen_at_ = -hogs_remembered;
@@ -256,6 +324,9 @@ private:
     unsigned idle_ = 0;
     unsigned hogs_ = 0;
     unsigned calls_ = 0;
+    std::int64_t last_turn_ = 0;
+    bool turn_begins_ = false;
+    bool waited_ = false;  // Something was in the queue of all while a processor was idle.
     bool seen_to_ = false;
 };
 
@@ -287,7 +358,9 @@ void* monitor_main(void*) {
     while (!self.stop.load(std::memory_order_acquire)) {
         const std::uint32_t calls = self.calls.load(std::memory_order_acquire);
         if (self.quit_asked.load(std::memory_order_acquire)) sched.hooks.quit();
+        self.looks.fetch_add(1, std::memory_order_seq_cst);
         all.look();
+        self.looks.fetch_add(1, std::memory_order_seq_cst);
         if (all.may_sleep_deep()) {
             self.looks_at.store(0, std::memory_order_relaxed);
             if (self.stop.load(std::memory_order_acquire)) break;
@@ -296,14 +369,17 @@ void* monitor_main(void*) {
         }
         const std::int64_t next = all.next();
         self.looks_at.store(all.answers_for_timers() ? next : 0, std::memory_order_relaxed);
+        self.is_lazy.store(all.is_lazy(), std::memory_order_relaxed);
         futex_wait(self.calls, calls, next);
+        if (all.is_lazy() && !self.is_lazy.load(std::memory_order_relaxed)) all.look_sooner();
     }
     return nullptr;
 }
 
 }  // namespace
 
-void ensure_monitor() noexcept {
+[[gnu::noinline]] void ensure_monitor() noexcept {
+    WEFT_DEEP;
     if (self.state.load(std::memory_order_relaxed) != none) [[likely]]
         return;
     std::uint32_t seen = none;
@@ -340,12 +416,23 @@ bool call_monitor_to_quit() noexcept {
     return true;
 }
 
+std::uint64_t monitor_looks() noexcept { return self.looks.load(std::memory_order_seq_cst); }
+bool is_same_look(std::uint64_t look) noexcept { return look % 2 != 0 && monitor_looks() == look; }
+
 bool monitor_runs() noexcept { return self.state.load(std::memory_order_relaxed) == running; }
 
 void rouse_monitor_locked() noexcept {
     if (!self.sleeps_deep.load(std::memory_order_relaxed)) return;
     self.sleeps_deep.store(false, std::memory_order_relaxed);
     call_monitor();
+}
+
+void rouse_lazy_monitor() noexcept {
+    // Once: the next who finds it so has it to itself.
+    if (self.is_lazy.load(std::memory_order_relaxed) &&
+        self.is_lazy.exchange(false, std::memory_order_relaxed)) {
+        call_monitor();
+    }
 }
 
 void tell_monitor_of(std::int64_t deadline) noexcept {

@@ -1,6 +1,8 @@
 #include "sched/park.hpp"
 
 #include "base/assert.hpp"
+#include "base/stack_facts.hpp"
+#include "sched/arrivals.hpp"
 #include "sched/idle.hpp"
 #include "sched/pick.hpp"
 #include "sched/preempt.hpp"
@@ -25,8 +27,7 @@ namespace {
                                         std::memory_order_acq_rel)) {  // overtaken
         return false;
     }
-    WEFT_ASSERT(c.state.load(std::memory_order_relaxed) == co_state::parked ||
-                c.claim.load() != claim_state::none);
+    WEFT_ASSERT(c.state.load(std::memory_order_relaxed) == co_state::parked || c.claim.load() != 0);
     return true;
 }
 
@@ -84,9 +85,7 @@ namespace {
     if (p == nullptr) {
         const foreign_visit visit;
         if ((c.traits & trait_affinity) != 0 && send_to_hinted(c, nullptr)) return;
-        sched.global.push(c);
-        std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
-        wake_one();
+        arrive(c);
         return;
     }
     if (!send_to_hinted(c, p)) put_next(*p, c);
@@ -112,16 +111,36 @@ void ready(coroutine& c) noexcept {
 
 void enqueue(coroutine& c) noexcept { enqueue_here(c); }
 
-void requeue_elsewhere(coroutine& c) noexcept {
+// A processor whose dispatches are long comes by here after each, others now and then. Who yields then goes behind all that
+// wait for any processor, not only behind those of this one: so that a few that yield every millisecond do not keep
+// thousands waiting.
+void requeue_at_look(machine& m, coroutine& c) noexcept {
+    processor* const p = m.p;
+    const bool yields = p != nullptr && p->yielded == &c;
+    if (p != nullptr) p->yielded = nullptr;
+    if (yields && sched.global.has_overflow() &&
+        (c.traits & (trait_cut | trait_sticky | trait_expired)) == 0 &&
+        sched.sim.load(std::memory_order_relaxed) == nullptr) {
+        sched.global.push_yielded(c, sched.turn.load(std::memory_order_relaxed));
+        // No fence, as in requeue(): this processor goes on.
+        if (sched.idle_count.load(std::memory_order_relaxed) != 0 &&
+            sched.spinning.load(std::memory_order_relaxed) == 0) {
+            wake_one();
+        }
+        return;
+    }
+    requeue(m, c);
+}
+
+[[gnu::noinline]] void requeue_elsewhere(coroutine& c) noexcept {
+    WEFT_DEEP;
     if (simulation* const sim = sched.sim.load(std::memory_order_relaxed)) {
         sim->push(c);
         return;
     }
     // It came out of a blocking call and found no processor; the machine is about to sleep.
     const foreign_visit visit;
-    sched.global.push(c);
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
-    wake_one();
+    arrive(c);
 }
 
 }  // namespace weft::detail

@@ -13,15 +13,8 @@
 
 namespace weft::detail {
 
-/// At least every so many dispatches a processor looks at its timers, and at the global queue first. 61 as in Go:
-/// a prime, so that no rhythm of the program's falls in with it.
-inline constexpr unsigned fairness_ticks = 61;
-
-/// When dispatches take longer than usual a processor looks at its timers after about this time instead: it counts
-/// dispatches between two looks and sets the number to the next accordingly, so no dispatch reads a clock.
-inline constexpr std::int64_t look_interval_ns = 25'000;
-
-/// `next` comes first, but not for ever: after so many in a row the ring has its turn.
+/// `next` comes first, but not for ever: after so many in a row one of the ring has its turn. For short dispatches;
+/// long ones have the slice of the chain.
 inline constexpr unsigned next_streak_max = tiny_limits ? 4 : 64;
 
 /// push_ring() for a full ring: half of it goes to the global queue. In find_work.cpp.
@@ -35,13 +28,16 @@ inline void push_ring(processor& p, coroutine& c) noexcept {
 
 /// `next`, then the ring; with a limit to how often `next` comes first. Owner only.
 [[nodiscard, gnu::always_inline]] inline coroutine* take_own(processor& p) noexcept {
-    if (p.next_streak < next_streak_max) {
+    const std::uint64_t chain = p.chain;
+    if ((chain & processor::streak_bits) < next_streak_max) {
         if (coroutine* const c = p.next.take(p.owner_bias)) {
-            p.next_streak = p.next_streak + 1;
+            p.chain = chain + 1;
             return c;
         }
+        p.chain = (chain | processor::streak_bits) + 1;
+    } else {
+        p.chain = chain & ~processor::streak_bits;
     }
-    p.next_streak = 0;
     if (coroutine* const c = p.ring.pop()) return c;
     return p.next.take(p.owner_bias);
 }
@@ -71,14 +67,17 @@ inline void push_ring(processor& p, coroutine& c) noexcept {
 /// requeue() where there is no processor, or a simulation. In park.cpp.
 void requeue_elsewhere(coroutine& c) noexcept;
 
-/// Queues a coroutine that has just left `m`.
+/// Queues a coroutine that has just left `m` for the scheduler stack. In park.cpp.
+void requeue_at_look(machine& m, coroutine& c) noexcept;
+
+/// Queues a coroutine that has just left `m` for another.
 inline void requeue(machine& m, coroutine& c) noexcept {
     processor* const p = m.p;
     if (p == nullptr || sched.sim.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
         requeue_elsewhere(c);
         return;
     }
-    if ((c.traits & (trait_cut | trait_sticky)) != 0) [[unlikely]] {
+    if ((c.traits & (trait_cut | trait_sticky | trait_expired)) != 0) [[unlikely]] {
         requeue_marked(m, *p, c);
         return;
     }

@@ -2,8 +2,11 @@
 
 #include "arch/x86_64/offsets.h"
 #include "base/assert.hpp"
+#include "base/stack_facts.hpp"
 #include "base/tsan.hpp"
+#include "os/clock.hpp"
 #include "os/fence.hpp"
+#include "sched/idle_lists.hpp"
 #include "sched/park.hpp"
 #include "sched/pick.hpp"
 #include "sched/scheduler.hpp"
@@ -13,6 +16,9 @@
 
 namespace weft::detail {
 namespace {
+
+// A coroutine that goes on for so long after the theft computes.
+constexpr std::int64_t goes_on_least_ns = 50'000;
 
 void mark(coroutine& c, co_traits trait) noexcept {
     c.traits = static_cast<std::uint8_t>(c.traits | trait);
@@ -31,6 +37,14 @@ void request_preemption(machine& m, preempt_request what) noexcept {
     if (sched.has_split_stacks.load(std::memory_order_relaxed)) poison(m);
 }
 
+bool request_look(machine& m, preempt_request what) noexcept {
+    thread_block* const block = m.shared_block.load(std::memory_order_acquire);
+    if (block == nullptr) return false;
+    std::uint32_t none = preempt_none;
+    if (block->preempt.load(std::memory_order_relaxed) != none) return false;
+    return block->preempt.compare_exchange_strong(none, what, std::memory_order_relaxed);
+}
+
 void poison(machine& m) noexcept {
     thread_block& block = *m.shared_block.load(std::memory_order_acquire);
     block.poisoned.store(1, std::memory_order_relaxed);
@@ -42,19 +56,33 @@ void poison(machine& m) noexcept {
 
 void preemption_point_slow(coroutine& self) noexcept {
     machine& m = *this_machine();
-    const std::uint32_t request = m.block->preempt.load(std::memory_order_relaxed);
-    if (request == preempt_none || self.no_preempt_depth != 0) [[likely]]
-        return;
+    std::uint32_t request = m.block->preempt.load(std::memory_order_relaxed);
+    if (request == preempt_none) return;
     processor& p = *m.p;
+    if (request == preempt_look || request == preempt_stolen) {
+        p.look_at = 0;
+        // Only if it really has: a thief may come between two steps of a hand-over, which is better left to one processor.
+        if (request == preempt_stolen &&
+            monotonic_ns() - p.stolen_at.load(std::memory_order_relaxed) >= goes_on_least_ns) {
+            mark(self, trait_goes_on);
+        }
+        // If it is not this any more, then what came instead stays.
+        m.block->preempt.compare_exchange_strong(request, preempt_none, std::memory_order_relaxed);
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // look
+        return;
+    }
+    if (self.no_preempt_depth != 0) return;
     p.look_at = 0;  // What it is to make room for may still be a timer.
     if (request == preempt_cut) {
         p.cut_ins.add();
         mark(self, trait_cut);
     } else {
         p.preemptions.add();
+        mark(self, trait_expired);
     }
     yield_current(self);
     unmark(self, trait_cut);
+    unmark(self, trait_expired);
 }
 
 void preempt_implicitly(coroutine& self) noexcept {
@@ -70,12 +98,27 @@ void preempt_implicitly(coroutine& self) noexcept {
 
 void unstick(coroutine& self) noexcept { unmark(self, trait_sticky); }
 
-void requeue_marked(machine& m, processor& p, coroutine& c) noexcept {
+bool goes_on(coroutine& self) noexcept {
+    if ((self.traits & trait_goes_on) == 0) return false;
+    unmark(self, trait_goes_on);
+    return true;
+}
+
+[[gnu::noinline]] void requeue_marked(machine& m, processor& p, coroutine& c) noexcept {
+    WEFT_DEEP;
     if ((c.traits & trait_sticky) != 0) {
         take_over(&c);
         const std::lock_guard hold(m.sticky_lock);
         m.sticky.push(c);
         m.sticky_count.fetch_add(1, std::memory_order_relaxed);
+        return;
+    }
+    if ((c.traits & trait_expired) != 0) {
+        // Where there is nothing else, its processor takes it back at once, and nobody has to be woken.
+        const bool others = has_work(p) || p.next.peek() != nullptr || !sched.global.empty() ||
+                            m.sticky_count.load(std::memory_order_relaxed) != 0;
+        sched.global.push_expired(c, sched.turn.load(std::memory_order_relaxed));
+        if (others) wake_for(p, true);
         return;
     }
     coroutine* const kicked = p.next.put(&c, p.owner_bias);
@@ -97,7 +140,7 @@ coroutine* take_sticky(machine& m) noexcept {
 void release_sticky(machine& m) noexcept {
     while (coroutine* const c = take_sticky(m)) {
         unmark(*c, trait_sticky);
-        sched.global.push(*c);
+        sched.global.push_expired(*c, sched.turn.load(std::memory_order_relaxed));
         std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
         wake_one();
     }

@@ -17,6 +17,7 @@
 #include "sched/machine.hpp"
 #include "sched/next_slot.hpp"
 #include "sched/run_queue.hpp"
+#include "sched/turns.hpp"
 #include "stack/reserved_stack.hpp"
 #include "stack/segment_cache.hpp"
 
@@ -49,25 +50,33 @@ struct alignas(cache_line) processor {
     /// The dispatch at which to go by way of the scheduler stack and look around; see pick.hpp. 0: at the next.
     relaxed<std::uint64_t> look_at{0};
 
-    /// How many coroutines in a row came from `next`.
-    relaxed<unsigned> next_streak{0};
+    /// How many coroutines in a row came from `next`; and, above, a number that changes when it is found empty: what runs
+    /// until then is a chain, which has one slice. In one word, for both change with every dispatch.
+    relaxed<std::uint64_t> chain{0};
+    static constexpr std::uint64_t streak_bits = 0xff;
+    [[nodiscard]] std::uint64_t chain_number() const noexcept { return chain & ~streak_bits; }
+    void begin_chain() noexcept { chain = (chain | streak_bits) + 1; }
+    /// The one that yielded last, by way of the scheduler stack. It is only compared.
+    relaxed<const coroutine*> yielded{nullptr};
 
     alignas(cache_line) next_slot next;  // Thieves look here too.
     alignas(cache_line) inbox incoming;  // Any thread.
     run_queue ring;
-    run_queue woken;  // Made ready by timers while others waited for the processor.
+    run_queue
+        woken;  // Arrivals: made ready by timers while others waited for the processor, or taken to be run here.
 
     // The last look around.
     alignas(cache_line) relaxed<std::uint64_t> look_tick{0};
     relaxed<std::int64_t> look_ns{0};
-    relaxed<std::uint64_t> global_tick{0};  // The last look at the global queue before all others.
-    relaxed<bool> cuts_in{false};           // What timers wake now goes to `woken`.
-    relaxed<std::int64_t> woken_since{
-        0};  // When those of `woken` began to come first; 0: they do not.
-    relaxed<std::int64_t> others_until{0};  // Until when the others do.
+    relaxed<bool> cuts_in{false};  // What timers wake now goes to `woken`.
+    relaxed<bool> from_all{
+        false};  // Who is next of many arrivals: one of `woken`, or of the queue of all.
+    turns turn;
 
     // The time layer's. What follows the pointer is published under the heap's lock and read by anyone.
     alignas(cache_line) void* timers = nullptr;
+    processor* timer_owner =
+        nullptr;  // Who gets the timers that are set here: this one, but for substitutes.
     std::atomic<std::int64_t> earliest_deadline{never};
     std::atomic<std::size_t> timer_count{0};
 
@@ -83,6 +92,9 @@ struct alignas(cache_line) processor {
     relaxed<processor*> compensates{nullptr};
     relaxed<std::uint64_t> stuck_tick{0};
     std::atomic<bool> retiring{false};
+
+    /// When a thief last took what was in `next`. Relaxed: only a guess rests on it (trait_goes_on).
+    std::atomic<std::int64_t> stolen_at{0};
 
     processor* idle_link = nullptr;  // Under the idle lock.
     bool idle = false;

@@ -133,6 +133,12 @@ inline coroutine* run_queue::pop() noexcept {
     index head = head_.load(std::memory_order_relaxed);  // The owner itself wrote every slot.
     if (head == tail) return nullptr;
     if (bias_.enter()) {
+        // Again: while the queue was shared a thief may have claimed, and then the bias came back (edge *restore*).
+        head = head_.load(std::memory_order_relaxed);
+        if (head == tail) [[unlikely]] {
+            bias_.leave();
+            return nullptr;
+        }
         coroutine* const oldest = slot(head).load(std::memory_order_relaxed);
         head_.store(head + 1, std::memory_order_relaxed);
         bias_.leave();

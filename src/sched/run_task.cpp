@@ -3,16 +3,20 @@
 
 #include "base/assert.hpp"
 #include "base/print.hpp"
+#include "base/stack_facts.hpp"
 #include "os/fence.hpp"
 #include "sched/extras.hpp"
+#include "sched/identity.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/split_stack.hpp"
 #include "sched/switch.hpp"
+#include "sched/unclaimed.hpp"
 
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <exception>
 #include <string_view>
 
 namespace weft::detail {
@@ -24,18 +28,37 @@ void drop_result(coroutine& c) noexcept {
     c.flags.result = outcome::none;
 }
 
-std::uintptr_t run_task(coroutine& self) noexcept {
+namespace {
+
+// In the catch clause: the exception is being handled. In a scope it reaches the scope.
+void keep_error(coroutine& self, const std::exception* e) {
+    extras_of(self).error = std::current_exception();
+    if (self.scope != nullptr || self.join.load(std::memory_order_relaxed) == join_detached) return;
+    note_unclaimed(self, e);
+}
+
+}  // namespace
+
+WEFT_NOIPA std::uintptr_t run_task(coroutine& self) noexcept {
+    WEFT_CALLS("scope_failure");
+    WEFT_CALLS("uncaught");
     outcome result = outcome::value;
     try {
         call_user(self.type->run, self.frame_address());
     } catch (const cancelled&) {
         result = outcome::cancelled;
+    } catch (const std::exception& e) {
+        result = outcome::exception;
+        keep_error(self, &e);
     } catch (...) {
         result = outcome::exception;
-        extras_of(self).error = std::current_exception();
+        keep_error(self, nullptr);
     }
     self.flags.result = result;
-    if (coroutine_extras* const extras = peek_extras(self)) extras->locals.clear();
+    if (coroutine_extras* const extras = peek_extras(self)) {
+        extras->locals.clear();
+        if (extras->lock_depth != 0) unlock_thread(self, *extras);  // A lock that outlives it.
+    }
 
     // What is left of the program's code runs here, where it may still park: the scope hears of a failure, and
     // what nobody will join is destroyed.
@@ -57,41 +80,45 @@ std::uintptr_t run_task(coroutine& self) noexcept {
     return join_detached;
 }
 
-void report_overflow_of(const coroutine* c, std::size_t limit, std::string_view what) noexcept {
+[[gnu::noinline]] void report_overflow_of(const coroutine* c, std::size_t limit,
+                                          std::string_view what) noexcept {
+    WEFT_DEEP;
     printer out;
-    out << "weft: stack overflow in coroutine ";
+    out << "weft: stack overflow in ";
     if (c != nullptr) {
-        std::array<char, 64> name;
-        out << c->id.get();
-        if (copy_name(*c, name) != 0) out << " '" << std::string_view(name.data()) << "'";
+        print_coroutine(out, *c);
     } else {
-        out << "(in a blocking call)";
+        out << "coroutine (in a blocking call)";
     }
     out << " (limit ";
     out.bytes(limit);
     out << ")";
-    if (c != nullptr) out << ", created at " << std::string_view(c->file.get()) << ":" << c->line();
+    if (c != nullptr) {
+        out << ", ";
+        print_origin(out, c->created_at());
+    }
     if (!what.empty()) out << "; " << what;
     out << "\n";
     out.flush();
-    std::abort();
+    abort_told();
 }
 
-void report_park_with_lock(const coroutine& self) noexcept {
+[[gnu::noinline]] void report_park_with_lock(const coroutine& self) noexcept {
+    WEFT_DEEP;
     static std::atomic<int> left{10};
     if (left.fetch_sub(1, std::memory_order_relaxed) <= 0) return;
-    std::array<char, 64> name;
     printer out;
-    out << "weft: coroutine " << self.id.get();
-    if (copy_name(self, name) != 0) out << " '" << std::string_view(name.data()) << "'";
-    out << ", created at " << std::string_view(self.file.get()) << ":" << self.line()
-        << ", waits while it holds a lock of the thread library (a std::mutex?): others of its "
-           "thread "
-           "may block on it; use weft::mutex\n";
+    out << "weft: ";
+    print_coroutine(out, self);
+    out << ", ";
+    print_origin(out, self.created_at());
+    out << ", waits while it holds a lock of the thread library (a std::mutex?): others of its "
+           "thread may block on it; use weft::mutex\n";
     out.flush();
 }
 
-void report_no_stack(const coroutine& c) noexcept {
+[[gnu::noinline]] void report_no_stack(const coroutine& c) noexcept {
+    WEFT_DEEP;
     printer out;
     out << "weft: no memory for the stack of coroutine " << c.id.get() << ": ";
     out.bytes(sched.stacks.bytes_in_use());
@@ -99,10 +126,11 @@ void report_no_stack(const coroutine& c) noexcept {
     out.bytes(sched.segments.bytes_out());
     out << " in segments of split ones\n";
     out.flush();
-    std::abort();
+    abort_told();
 }
 
-void report_canary(stack_ref stack) noexcept {
+[[gnu::noinline]] void report_canary(stack_ref stack) noexcept {
+    WEFT_DEEP;
     report_overflow_of(this_coroutine(), stack.size(), "the lowest word of the stack was written");
 }
 
@@ -124,7 +152,8 @@ void tell_joiner(coroutine& self, std::uintptr_t met) noexcept {
 
 }  // namespace
 
-void retire(machine& m, coroutine& self, std::uintptr_t met) noexcept {
+WEFT_NOIPA void retire(machine& m, coroutine& self, std::uintptr_t met) noexcept {
+    WEFT_CALLS("scope_end");
     m.current = nullptr;
     m.block->current.store(nullptr, std::memory_order_relaxed);
     m.block->attention.store(&no_attention, std::memory_order_relaxed);

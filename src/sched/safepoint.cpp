@@ -1,6 +1,7 @@
 // Where a running coroutine looks up: yield, checkpoint, and the scheduling points of a simulation.
 #include <weft/go.hpp>
 
+#include "base/stack_facts.hpp"
 #include "sched/cancel.hpp"
 #include "sched/machine.hpp"
 #include "sched/park.hpp"
@@ -14,6 +15,7 @@ namespace weft {
 namespace detail {
 
 void safepoint_slow() {
+    WEFT_PARKS;
     coroutine* const self = this_coroutine();
     if (self == nullptr) return;
     preemption_point(*self);
@@ -24,6 +26,7 @@ void safepoint_slow() {
 }  // namespace detail
 
 void yield() {
+    WEFT_PARKS;
     detail::coroutine* const self = detail::this_coroutine();
     if (self == nullptr) {
         std::this_thread::yield();

@@ -22,9 +22,11 @@
 #include <array>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace weft::detail {
 
+// NOLINTNEXTLINE(cert-err58-cpp): constinit, so nothing runs that could throw.
 constinit scheduler sched;
 
 namespace {
@@ -153,6 +155,7 @@ processor& add_processor() {
         off_heap_allocate(sched.processor_slots_max * sizeof(glimpse), alignof(glimpse)));
     p->timers = sched.hooks.timers->create();
     sched.processors[index] = p;
+    p->timer_owner = sched.processors[index % sched.processor_count];
     sched.slot_count.store(index + 1, std::memory_order_release);
     return *p;
 }
@@ -165,19 +168,24 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     sched.env = env;
     sched.hooks = hooks;
     if (opts.pin) sched.cpus = cpu_mask::of_this_thread();
+    sched.signals = signal_mask::of_this_thread();
     sched.stack_log2 = std::clamp(log2_ceil(std::max<std::size_t>(opts.stack_size, 1)),
                                   stack_store::log2_min, stack_store::log2_max);
     sched.stack_log2 =
         std::min(sched.stack_log2, std::max(stack_store::log2_min,
                                             log2_ceil(std::max<std::size_t>(opts.max_stack, 1))));
-    sched.stacks.configure(env.guard_canary);
+    sched.stacks.configure(env.guard_canary, sched.stack_log2);
     sched.processor_count = processor_count;
     sched.processor_slots_max =
         processor_count + (sim == nullptr ? std::min(opts.max_compensation, compensation_max) : 0);
+    // NOLINTBEGIN(bugprone-sizeof-expression): an array of pointers.
     sched.processors = static_cast<processor**>(
         off_heap_allocate(sched.processor_slots_max * sizeof(processor*), alignof(processor*)));
+    // NOLINTEND(bugprone-sizeof-expression)
     for (unsigned i = 0; i != processor_count; ++i) add_processor();
     sched.wakes_at.store(never);
+    sched.last_timer_wake = 0;
+    sched.shared_wake.store(0);
     sched.has_split_stacks.store(false);
     sched.suspicion_at = 0;
     sched.keeper = nullptr;
@@ -224,7 +232,11 @@ void stop_scheduler() noexcept {
         {
             const std::lock_guard hold(sched.idle_lock);
             m = sched.all_machines;
-            if (m != nullptr) sched.all_machines = m->all_link;
+            if (m != nullptr) {
+                sched.all_machines = m->all_link;
+            } else {
+                m = std::exchange(sched.ended_machine, nullptr);
+            }
         }
         if (m == nullptr) break;
         join_thread(m->thread);

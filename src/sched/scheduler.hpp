@@ -28,6 +28,7 @@
 namespace weft::detail {
 
 class simulation;
+struct unclaimed_end;
 
 /// What the layers above plug in. Set before start(), by the composition root (runtime/runtime.cpp).
 struct scheduler_hooks {
@@ -38,11 +39,18 @@ struct scheduler_hooks {
     void (*scope_exit)(coroutine& child) noexcept = nullptr;
     /// An exception left a coroutine that nobody joins. Does not return.
     void (*uncaught)(coroutine& c) noexcept = nullptr;
+    /// An exception that nobody has taken for a second. On a scheduler stack. Null: nobody wants to hear of it.
+    void (*unclaimed)(const unclaimed_end& what) noexcept = nullptr;
     /// Nothing will run again, it seems. Called on a machine that holds a processor, everything else
     /// asleep. True: something can run now. False: look again later.
     bool (*deadlock)() noexcept = nullptr;
     /// call_monitor_to_quit() has been called: the monitor asks what to do. Does not return.
     void (*quit)() noexcept = nullptr;
+    /// Writes a stack to stderr. The monitor.
+    void (*print_stack)(std::span<const std::uintptr_t> frames) noexcept = nullptr;
+    /// Upper layers give back memory that they do not need any more: once a round of trimming, by the monitor. Returns how
+    /// many bytes.
+    std::size_t (*cool)() noexcept = nullptr;
 };
 
 struct scheduler {
@@ -58,6 +66,7 @@ struct scheduler {
     unsigned stack_log2 = 18;
     std::atomic<bool> has_split_stacks{false};  // Some coroutine has had one.
     cpu_mask cpus;                              // With options.pin: of whoever started the runtime.
+    signal_mask signals;                        // The thread that started the runtime had it.
     relaxed<bool> detects_deadlock{false};      // Under run(): there may be no foreign threads.
     relaxed<std::int64_t> suspicion_at{0};      // Until then a standstill is not looked into again.
 
@@ -68,9 +77,19 @@ struct scheduler {
     [[nodiscard]] std::span<processor* const> all_processors() const noexcept {
         return {processors, slot_count.load(std::memory_order_acquire)};
     }
-    /// Whether nobody could steal, or be woken to help.
+    /// Those that own timers: the ones that were configured. Timers that are set on a substitute go to one of these, so
+    /// that it leaves none behind.
+    [[nodiscard]] std::span<processor* const> timer_owners() const noexcept {
+        return {processors, processor_count};
+    }
+    /// Whether nobody could steal, or be woken to help. It turns false before a second processor is put to use, and a heavy
+    /// fence follows (compensate.cpp).
     [[nodiscard]] bool has_one_processor() const noexcept {
-        return slot_count.load(std::memory_order_relaxed) == 1;
+        return active_count.load(std::memory_order_relaxed) == 1;
+    }
+    /// Whether there are substitutes: then all processors fire each other's timers.
+    [[nodiscard]] bool has_substitutes() const noexcept {
+        return active_count.load(std::memory_order_relaxed) != processor_count;
     }
 
     // Life cycle. --------------------------------------------------------------------------------------
@@ -84,10 +103,13 @@ struct scheduler {
     // Counted by threads without a processor; the rest is in the processors.
     std::atomic<std::uint64_t> foreign_spawned{0};
     std::atomic<std::uint64_t> foreign_finished{0};
+    std::atomic<unsigned> looks_asked{0};  // Whom arrivals ask next; see arrivals.cpp.
 
     // Queues and pools. --------------------------------------------------------------------------------
     global_queue global;
-    stack_store stacks;
+    /// Counted by the monitor every 10 ms; see turns.hpp. Relaxed: it orders nothing.
+    alignas(cache_line) std::atomic<std::uint64_t> turn{0};
+    alignas(cache_line) stack_store stacks;
     segment_pool segments;
     fixed_pool<coroutine, &coroutine::link> coroutines{"coroutines"};
     fixed_pool<coroutine_extras, &coroutine_extras::link> extras{"extras"};
@@ -97,8 +119,12 @@ struct scheduler {
     intrusive_stack<processor, &processor::idle_link> idle_processors;  // Under idle_lock.
     intrusive_stack<machine, &machine::idle_link> idle_machines;        // Under idle_lock.
     machine* all_machines = nullptr;                                    // Under idle_lock.
+    machine* ended_machine = nullptr;                                   // Under idle_lock.
     machine* keeper = nullptr;                                          // Under idle_lock.
     std::int64_t last_timer_wake = 0;                                   // Under idle_lock.
+    /// Before this nobody wakes for timers that share; in the past: no matter. Changed under idle_lock. Others read it to
+    /// guess when the keeper wakes, and a guess that is old costs a wake-up.
+    std::atomic<std::int64_t> shared_wake{0};
     std::atomic<unsigned> machine_count{0};
     std::atomic<unsigned> helper_threads{0};  // Threads of ours that are no machines.
     std::atomic<unsigned> blocking_calls{0};  // Under way, on threads without a processor.
@@ -120,7 +146,8 @@ struct scheduler {
     std::uint64_t drain_left = 0;  // How many coroutines may be left.
 };
 
-extern scheduler sched;
+// Hidden: position-independent code would otherwise look up its address each time.
+[[gnu::visibility("hidden")]] extern scheduler sched;
 
 /// Coroutines alive, the sum over processors. Exact when called by whoever ended last; see note_finished.
 [[nodiscard]] std::uint64_t live_coroutines() noexcept;

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace weft::detail {
@@ -57,7 +58,47 @@ enum class wait_kind : std::uint8_t {
 };
 inline constexpr wait_kind last_wait_kind = wait_kind::once;
 
-[[nodiscard]] const char* name_of(wait_kind kind) noexcept;
+[[nodiscard]] constexpr const char* name_of(wait_kind kind) noexcept {
+    switch (kind) {
+    case wait_kind::other:
+        break;
+    case wait_kind::sleep:
+        return "sleep";
+    case wait_kind::join:
+        return "join";
+    case wait_kind::scope_join:
+        return "scope::join";
+    case wait_kind::scope_place:
+        return "a place in a scope";
+    case wait_kind::blocking_call:
+        return "a blocking call";
+    case wait_kind::shutdown:
+        return "the end of the others";
+    case wait_kind::chan_send:
+        return "chan send";
+    case wait_kind::chan_recv:
+        return "chan receive";
+    case wait_kind::select:
+        return "select";
+    case wait_kind::mutex:
+        return "mutex";
+    case wait_kind::shared_mutex:
+        return "shared_mutex";
+    case wait_kind::condition:
+        return "condition_variable";
+    case wait_kind::semaphore:
+        return "semaphore";
+    case wait_kind::latch:
+        return "latch";
+    case wait_kind::barrier:
+        return "barrier";
+    case wait_kind::wait_group:
+        return "wait_group";
+    case wait_kind::once:
+        return "call_once";
+    }
+    return "something of the program's own";
+}
 
 class sleeper;
 
@@ -158,6 +199,12 @@ public:
         return (t.word & thread_bit) != 0;
     }
 
+    // For debuggers: where the word is, and what its bits are.
+    static constexpr std::size_t word_offset() noexcept;
+    static constexpr unsigned kind_bits_at() noexcept { return kind_shift; }
+    static constexpr std::uint64_t kind_bits() noexcept { return kind_mask; }
+    static constexpr std::uint64_t reason_bits() noexcept { return reason_mask; }
+
 protected:
     static constexpr std::uint64_t reason_mask = 7;
     static constexpr unsigned kind_shift = 3;
@@ -174,6 +221,8 @@ protected:
 
     std::atomic<std::uint64_t> word_;
 };
+
+constexpr std::size_t sleeper::word_offset() noexcept { return offsetof(sleeper, word_); }
 
 /// Ends the wait that `t` names and wakes its sleeper. False when it has ended already. Any thread. By value:
 /// once the wait has ended the waiter that held the ticket may be gone.

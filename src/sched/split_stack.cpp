@@ -3,6 +3,7 @@
 #include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
+#include "base/stack_facts.hpp"
 #include "os/thread.hpp"
 #include "sched/machine.hpp"
 #include "sched/preempt.hpp"
@@ -87,17 +88,19 @@ void clean_up(segment_cache& cache) noexcept {
 
 }  // namespace
 
-void report_canary(const segment& s) noexcept {
+[[gnu::noinline]] void report_canary(const segment& s) noexcept {
+    WEFT_DEEP;
     report_overflow_of(this_coroutine(), s.size(), "the end of a segment was written");
 }
 
 unsigned split_stack_code_for(std::size_t bytes) noexcept {
-    unsigned c = first_class_min;
+    unsigned c = weft_first_class_min;
     while (c < class_large && size_of_class(c) < bytes) ++c;
     return split_stack_code + c;
 }
 
-segment* take_first_segment(machine& m, unsigned code) noexcept {
+[[gnu::noinline]] segment* take_first_segment(machine& m, unsigned code) noexcept {
+    WEFT_DEEP;
     if (!sched.has_split_stacks.load(std::memory_order_relaxed)) {
         sched.has_split_stacks.store(true, std::memory_order_relaxed);
     }
@@ -112,7 +115,8 @@ segment* take_first_segment(machine& m, unsigned code) noexcept {
     return s;
 }
 
-void give_first_segment(machine& m, segment& s) noexcept {
+[[gnu::noinline]] void give_first_segment(machine& m, segment& s) noexcept {
+    WEFT_DEEP;
     WEFT_ASSERT(s.below == nullptr);
     processor* const p = m.p;
     if (p != nullptr) clean_up(p->segments);

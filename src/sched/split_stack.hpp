@@ -18,13 +18,6 @@ namespace weft::detail {
 struct machine;
 struct processor;
 
-/// The smallest class of first segment that there is room in for the runtime's own frames. Not optimised they are larger.
-#if defined(__OPTIMIZE__)
-inline constexpr unsigned first_class_min = 0;
-#else
-inline constexpr unsigned first_class_min = 4;
-#endif
-
 /// The code (coroutine::stack_code) of a split stack whose first segment has at least `bytes`.
 [[nodiscard]] unsigned split_stack_code_for(std::size_t bytes) noexcept;
 

@@ -1,20 +1,69 @@
 #include "sched/stall.hpp"
 
+#include "arch/unwind.hpp"
 #include "base/print.hpp"
-#include "sched/extras.hpp"
+#include "os/thread.hpp"
+#include "os/thread_probe.hpp"
+#include "sched/identity.hpp"
+#include "sched/remedy.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/watched.hpp"
+#include "stack/unwind.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <mutex>
 #include <string_view>
 
 namespace weft::detail {
 namespace {
 
 constexpr std::int64_t loop_reported_after = 1'000'000'000;
+constexpr std::size_t frames_shown = 24;
 
 std::atomic<std::uint64_t> found{0};
+
+// The places that have been named already; the monitor's own.
+struct said_thing {
+    const char* file = nullptr;
+    unsigned line = 0;
+    std::array<char, 40> channel{};
+};
+std::array<said_thing, 64> said;
+std::size_t said_count = 0;
+
+// The number of threads that may help, as it was said last.
+std::atomic<unsigned> strangers_said{~0u};
+
+// Coroutines of one place that are stuck in one way are one thing, and further ones than these are no news.
+bool is_news(const coroutine& c, std::string_view channel) noexcept {
+    said_thing thing{.file = c.file.get(), .line = c.line()};
+    std::copy_n(channel.begin(), std::min(channel.size(), thing.channel.size()),
+                thing.channel.begin());
+    const auto known = std::span(said).first(said_count);
+    const bool is_known = std::any_of(known.begin(), known.end(), [&](const said_thing& one) {
+        return one.file == thing.file && one.line == thing.line && one.channel == thing.channel;
+    });
+    if (is_known || said_count == said.size()) return false;
+    said[said_count++] = thing;
+    return true;
+}
+
+// The stack of a coroutine whose thread waits in the kernel. If the thread has gone on meanwhile, nothing is printed.
+void print_stack_of(const coroutine& c, const machine& m, int thread_id) noexcept {
+    const thread_probe::place before = thread_probe::waits_at(thread_id);
+    const thread_block* const block = m.shared_block.load(std::memory_order_acquire);
+    if (before.sp == 0 || block == nullptr) return;
+    const stack_ref stack = c.stack;
+    const stack_space space{sched.stacks, stack.is_split() ? stack.newest() : nullptr,
+                            block->stack_low.load(std::memory_order_relaxed),
+                            block->stack_high.load(std::memory_order_relaxed)};
+    std::array<std::uintptr_t, frames_shown> frames;
+    const std::size_t count = unwind_blocked({before.pc, before.sp}, space, frames);
+    if (count == 0 || thread_probe::waits_at(thread_id) != before) return;
+    sched.hooks.print_stack(std::span(frames).first(count));
+}
 
 }  // namespace
 
@@ -30,27 +79,58 @@ void report_stall(watched& w, std::int64_t now) noexcept {
     if (c == nullptr) return;
     w.reported = true;
     found.fetch_add(1, std::memory_order_relaxed);
+    std::array<char, 64> buffer;
+    std::string_view channel;
+    if (blocked) channel = thread_probe::wait_channel(id, buffer);
+    if (!is_news(*c, blocked ? channel : "a loop")) return;
+
     printer out;
-    out << "weft: stall: coroutine " << c->id.get();
-    std::array<char, 64> name;
-    if (const std::size_t size = copy_name(*c, name); size != 0) {
-        out << " '" << std::string_view(name.data(), size) << "'";
-    }
-    out << ", created at " << std::string_view(c->file.get()) << ":" << c->line();
-    if (blocked) {
-        out << ", has blocked its thread for " << ran / 1'000'000 << " ms";
-        std::array<char, 64> channel;
-        const std::string_view where = thread_probe::wait_channel(id, channel);
-        if (!where.empty()) out << " in " << where;
-        out << "; see weft::blocking()\n";
-    } else {
+    out << "weft: stall: ";
+    print_coroutine(out, *c);
+    out << ", ";
+    print_origin(out, c->created_at());
+    if (!blocked) {
         out << ", has run for " << ran / 1'000'000
             << " ms without a safepoint; see weft::checkpoint()\n";
+        out.flush();
+        return;
     }
+    out << ", has blocked its thread for " << ran / 1'000'000 << " ms";
+    if (!channel.empty()) out << " in " << channel;
+    out << "; see " << remedy_for(channel) << "\n";
+    out.flush();
+    print_stack_of(*c, *w.machine_seen, id);
+}
+
+void report_all_wait() noexcept {
+    printer names;
+    unsigned count = 0;
+    for_each_thread([&](int thread_id, std::string_view name) {
+        if (name.starts_with("weft-")) return;
+        {
+            const std::lock_guard hold(sched.idle_lock);
+            for (const machine* m = sched.all_machines; m != nullptr; m = m->all_link) {
+                if (m->thread_id.load(std::memory_order_relaxed) == thread_id) return;
+            }
+        }
+        // The names of more than a few say no more.
+        if (count++ < 8) names << (count == 1 ? " (" : ", ") << thread_id << " '" << name << "'";
+    });
+    if (strangers_said.exchange(count, std::memory_order_relaxed) == count) {
+        return;
+    }
+    printer out;
+    out << "weft: stall: every coroutine waits; threads that are not weft's, and may help: "
+        << count << names.view() << (count != 0 ? ")\n" : "\n");
     out.flush();
 }
 
 std::uint64_t stalls() noexcept { return found.load(std::memory_order_relaxed); }
-void reset_stalls() noexcept { found.store(0); }
+
+void reset_stalls() noexcept {
+    found.store(0);
+    said_count = 0;
+    strangers_said.store(~0u);
+}
 
 }  // namespace weft::detail

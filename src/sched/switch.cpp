@@ -1,6 +1,7 @@
 #include "sched/switch.hpp"
 
 #include "base/assert.hpp"
+#include "base/stack_facts.hpp"
 #include "base/tsan.hpp"
 #include "context/sanitizer.hpp"
 #include "sched/claim.hpp"
@@ -117,6 +118,7 @@ void become_scheduler(machine& m) noexcept {
 
 // First on the other side. At most 96 bytes of stack when nothing is amiss: it runs on whatever stack it
 // finds.
+template <bool for_scheduler = false>
 [[gnu::always_inline]] inline void finish_switch(machine& m, const arrival& from) noexcept {
     if (from.word == nullptr) {
         m.scheduler_context = from.from;
@@ -139,7 +141,11 @@ void become_scheduler(machine& m) noexcept {
     }
     // ready() came before us, or it yielded: either way nobody else has it.
     left.state.store(co_state::parked, std::memory_order_release);  // parked
-    requeue(m, left);
+    if constexpr (for_scheduler) {
+        requeue_at_look(m, left);
+    } else {
+        requeue(m, left);
+    }
 }
 
 // Where a jump goes. Read as a whole before a sanitizer is told of it: behind that, ThreadSanitizer takes every
@@ -226,6 +232,7 @@ void check_canary(stack_ref stack) noexcept {
 // The bottom frame of every stack. When a coroutine ends and the next one has not run yet, it gets the stack
 // as it is: no switch at all, and the stack is warm.
 void coroutine_main(raw_arrival raw) {
+    WEFT_FITS(960);
     arrive({raw.fctx, raw.data}, nullptr);
     for (;;) {
         coroutine& self = *this_coroutine();
@@ -265,6 +272,7 @@ void coroutine_main(raw_arrival raw) {
 
 // Leaves `self`, whose state is parking, for whatever is next. Returns when it runs again, maybe on another
 // machine.
+template <bool yields = false>
 [[gnu::always_inline]] static inline void switch_away(machine& m, coroutine& self) noexcept {
     void* fake_stack = nullptr;
     for (;;) {
@@ -277,6 +285,7 @@ void coroutine_main(raw_arrival raw) {
         arrive(from, fake_stack);
         return;
     }
+    if constexpr (yields) m.p->yielded = &self;
     switch_to_scheduler(m, self);
 }
 
@@ -289,6 +298,7 @@ void switch_to_scheduler(machine& m, coroutine& self) noexcept {
 }
 
 void park(coroutine& self) noexcept {
+    WEFT_PARKS;
     machine& m = *this_machine();
     m.p->parks.add();
     switch_away(m, self);
@@ -308,7 +318,7 @@ void yield_current(coroutine& self) noexcept {
     if (p.ring.empty() && yields_to_nobody(m, p)) return;
     // Nobody else may touch the state of a coroutine that has ready_pending set already.
     self.state.store(co_state::parking_ready, std::memory_order_relaxed);
-    switch_away(m, self);
+    switch_away<true>(m, self);
 }
 
 bool run_coroutine(machine& m, coroutine& c) noexcept {
@@ -319,7 +329,7 @@ bool run_coroutine(machine& m, coroutine& c) noexcept {
     become(m, c);
     const arrival from = jump_to(stack_of(c), &fake_stack, nullptr);
     after_switch(fake_stack);
-    finish_switch(m, from);
+    finish_switch<true>(m, from);
     return true;
 }
 

@@ -40,6 +40,7 @@ void fire_timer(const timer_event& event) noexcept {
     if (event.is_call()) {
         timer_target& target = target_at(event);
         target.fire(target, event.word);
+        target.timers_gone.fetch_add(1, std::memory_order_release);  // last timer
         return;
     }
     coroutine_extras& extras = extras_at(event);
@@ -50,6 +51,11 @@ void fire_timer(const timer_event& event) noexcept {
         request_cancel(*extras.owner, attention_deadline);
         extras.deadline_word.store(event.word & ~deadline_armed, std::memory_order_release);
     }
+}
+
+void drop_timer(const timer_event& event) noexcept {
+    if (!event.is_call()) return;
+    target_at(event).timers_gone.fetch_add(1, std::memory_order_release);  // last timer
 }
 
 void prefetch_timer(const timer_event& event) noexcept {

@@ -6,6 +6,7 @@
 #include "sched/claim.hpp"
 #include "sched/idle.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/trim_pace.hpp"
 #include "stack/segment.hpp"
 
 #include <array>
@@ -15,13 +16,10 @@
 namespace weft::detail {
 namespace {
 
-constexpr std::int64_t step_ns = 1'000'000;       // For so long at a time,
-constexpr std::int64_t round_ns = 1'000'000'000;  // and a round at most so often.
+constexpr std::int64_t step_ns = 1'000'000;  // For so long at a time.
 constexpr std::size_t look_at_once = 512;
 constexpr std::size_t claim_at_once = 64;  // One heavy fence for so many.
 constexpr std::size_t red_zone = 128;
-// What ran a moment before a round began may have parked behind it.
-constexpr std::int64_t settled_after = 50'000'000;
 // The times that go with the notes: tenths of a second, which wrap after thirteen years.
 constexpr std::int64_t tick_ns = 100'000'000;
 
@@ -33,9 +31,9 @@ static_assert((hash_mask | seen_bit | trimmed_bit) < stack_store::note_limit);
 
 struct round_state {
     decltype(sched.coroutines)::position at;
-    std::int64_t began = 0;
     bool under_way = false;
-    bool found = false;  // Something that a later round may want to trim, or this one has.
+    trim_findings found;
+    trim_pace pace;
 };
 round_state now_at;  // The monitor's.
 
@@ -47,27 +45,29 @@ std::uint32_t place_of(const coroutine& c) noexcept {
     return static_cast<std::uint32_t>(mixed >> 35) & hash_mask;
 }
 
+segment& first_of(stack_ref split) noexcept {
+    segment* s = split.newest();
+    while (s->below != nullptr) s = s->below;
+    return *s;
+}
+
 // The note that goes with a stack; a split one's is in its first segment. Who reads it without a claim may see anything,
 // but nothing that is not there: segments are not unmapped while a runtime is up, but for huge ones, which are never first.
 stack_note note_of(const coroutine& c) noexcept {
     const stack_ref stack = c.stack;
     if (!stack.is_split()) return {sched.stacks.note(stack), sched.stacks.note_time(stack)};
-    const segment* first = stack.newest();
-    while (first->below != nullptr) first = first->below;
-    return first->noted;
+    return first_of(stack).noted;
 }
 
 void set_note(const coroutine& c, std::uint32_t what) noexcept {
     const stack_ref stack = c.stack;
     const auto when = static_cast<std::uint32_t>(monotonic_ns() / tick_ns);
-    if (!stack.is_split()) {
+    if (stack.is_split()) {
+        first_of(stack).noted = {what, when};
+    } else {
         sched.stacks.set_note(stack, what);
         sched.stacks.set_note_time(stack, when);
-        return;
     }
-    segment* first = stack.newest();
-    while (first->below != nullptr) first = first->below;
-    first->noted = {what, when};
 }
 
 // Whether it is parked, as far as can be seen, and not done with.
@@ -119,26 +119,33 @@ void look_closely(coroutine& c) noexcept {
     const stack_note note = note_of(c);
     if (note.what == (place | seen_bit)) {
         trim(c);
+        now_at.found.gave_back = true;
         // When it was seen first goes on counting.
         if (c.stack.get().is_split()) {
-            segment* first = c.stack.get().newest();
-            while (first->below != nullptr) first = first->below;
-            first->noted.what = place | trimmed_bit;
+            first_of(c.stack).noted.what = place | trimmed_bit;
         } else {
             sched.stacks.set_note(c.stack, place | trimmed_bit);
         }
     } else if (note.what != (place | trimmed_bit)) {
         set_note(c, place | seen_bit);
-    } else {
-        return;
+        ++now_at.found.seen;
     }
-    now_at.found = true;
 }
 
-// When the next round begins, if nothing else happens.
-std::int64_t next_round(std::int64_t active_at) noexcept {
-    const bool all_seen = !now_at.found && now_at.began - active_at > settled_after;
-    return all_seen ? never : now_at.began + round_ns;
+// Gives back what is no stack: timers that were forgotten, and what the upper layers have.
+std::size_t cool_others() noexcept {
+    std::size_t cooled = sched.hooks.cool != nullptr ? sched.hooks.cool() : 0;
+    for (processor* const p : sched.timer_owners()) cooled += sched.hooks.timers->cool(*p);
+    return cooled;
+}
+
+// How often anybody has parked or ended: at least as many as a round could find something for.
+std::uint64_t activity() noexcept {
+    std::uint64_t sum = 0;
+    for (const processor* const p : sched.all_processors()) {
+        sum += p->parks.read() + p->finished.read();
+    }
+    return sum;
 }
 
 }  // namespace
@@ -146,15 +153,19 @@ std::int64_t next_round(std::int64_t active_at) noexcept {
 std::int64_t trim_stacks(std::int64_t active_at) {
     const std::int64_t now = monotonic_ns();
     if (!now_at.under_way) {
-        if (now - now_at.began < round_ns) return next_round(active_at);
-        now_at.began = now;
+        const std::uint64_t so_far = activity();
+        const std::int64_t next = now_at.pace.next(active_at, so_far);
+        if (now < next) return next;
+        now_at.pace.begin(now, so_far);
         now_at.under_way = true;
-        now_at.found = false;
+        now_at.found = {};
         if (const std::size_t cooled = sched.stacks.cool() + sched.segments.cool(); cooled != 0) {
             trimmed.fetch_add(cooled, std::memory_order_relaxed);
-            now_at.found = true;
+            now_at.found.gave_back = true;
         }
+        if (cool_others() != 0) now_at.found.gave_back = true;
     }
+    const claimer trimmer;
     while (now_at.under_way && monotonic_ns() - now < step_ns) {
         std::array<coroutine*, claim_at_once> asked;
         std::size_t n = 0;
@@ -163,7 +174,8 @@ std::int64_t trim_stacks(std::int64_t active_at) {
             const std::size_t room = asked.size() - n;
             looked += room;
             now_at.under_way = sched.coroutines.walk(now_at.at, room, [&](coroutine& c) {
-                if (is_candidate(c) && request_claim(c)) asked[n++] = &c;
+                ++now_at.found.looked;
+                if (is_candidate(c) && trimmer.request(c)) asked[n++] = &c;
             });
         }
         if (n == 0) continue;
@@ -171,13 +183,15 @@ std::int64_t trim_stacks(std::int64_t active_at) {
         sched.blocking_calls.fetch_add(1, std::memory_order_seq_cst);
         heavy_fence();
         for (std::size_t i = 0; i != n; ++i) {
-            if (!confirm_claim(*asked[i])) continue;
+            if (!trimmer.confirm(*asked[i])) continue;
             look_closely(*asked[i]);
-            release_claim(*asked[i]);
+            trimmer.release(*asked[i]);
         }
         end_call();
     }
-    return now_at.under_way ? now : next_round(active_at);
+    if (now_at.under_way) return now;
+    now_at.pace.end(now_at.found, active_at);
+    return now_at.pace.next(active_at, activity());
 }
 
 std::int64_t seen_parked_for(const coroutine& c) noexcept {

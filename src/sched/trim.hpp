@@ -17,7 +17,7 @@ namespace weft::detail {
 struct coroutine;
 
 /// Goes on with the descriptors for about a millisecond. `active_at`: when something was last seen to run. Returns when
-/// it has something to do again, if nothing else happens: `never` when a whole round behind that has found nothing.
+/// it has something to do again, if nothing else happens: `never` when two rounds after that have found nothing.
 /// The monitor only.
 [[nodiscard]] std::int64_t trim_stacks(std::int64_t active_at);
 

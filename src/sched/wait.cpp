@@ -1,6 +1,7 @@
 #include "sched/wait.hpp"
 
 #include "base/assert.hpp"
+#include "base/stack_facts.hpp"
 #include "base/tsan.hpp"
 #include "sched/cancel.hpp"
 #include "sched/extras.hpp"
@@ -24,21 +25,22 @@ void waiting::abandon(coroutine* self, detail::ticket t) noexcept {
     if (self != nullptr) cancel_park(*self);
 }
 
-wake_reason waiting::finish_slow(coroutine* waiter, bool cancellable, detail::ticket t,
-                                 std::int64_t deadline) {
+WEFT_NOIPA wake_reason waiting::finish_slow(coroutine* waiter, bool cancellable, detail::ticket t,
+                                            std::int64_t deadline) {
+    WEFT_CALLS("timers.add");
+    WEFT_CALLS("timers.forget");
     if (waiter == nullptr) return this_thread_sleeper().sleep(t, deadline);
     coroutine& self = *waiter;
     processor* timed = nullptr;
     if (deadline != never) {
-        timed = this_machine()->p;
         try {
-            sched.hooks.timers->add(*timed, deadline, timer_event::wake(t));
+            timed = &sched.hooks.timers->add(*this_machine()->p, deadline, timer_event::wake(t));
         } catch (...) {
             if (sleeper::claim(t, wake_reason::none)) {
                 cancel_park(self);
                 throw;
             }
-            timed = nullptr;  // It is over already, so there is no need of a timer.
+            // It is over already, so there is no need of a timer.
         }
     }
     // Behind the lock of the timers: a sleep has no other.

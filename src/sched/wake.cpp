@@ -1,9 +1,11 @@
 // Who wakes whom, and processors that change hands.
 #include "base/assert.hpp"
+#include "base/stack_facts.hpp"
 #include "os/futex.hpp"
 #include "sched/idle_lists.hpp"
 #include "sched/monitor.hpp"
 #include "sched/pick.hpp"
+#include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 
 #include <mutex>
@@ -54,15 +56,27 @@ bool try_wake_one(processor* preferred) noexcept {
     return true;
 }
 
+// Something was put into `next` alone. Mostly whoever did parks soon, and it runs here. Not so if it went on computing the
+// last time; and when nobody knows, the monitor shall see.
+bool wants_a_thief() noexcept {
+    if (sched.idle_count.load(std::memory_order_relaxed) == 0) return false;
+    coroutine* const self = this_coroutine();
+    if (self != nullptr && goes_on(*self)) return true;
+    rouse_lazy_monitor();
+    return false;
+}
+
 }  // namespace
 
-void wake_one(processor* preferred) noexcept {
+[[gnu::noinline]] void wake_one(processor* preferred) noexcept {
+    WEFT_DEEP;
     while (!try_wake_one(preferred)) {}
 }
 
-void wake_for(processor& p, bool surplus) noexcept {
+[[gnu::noinline]] void wake_for(processor& p, bool surplus) noexcept {
+    WEFT_DEEP;
     if (sched.has_one_processor()) return;
-    if (!surplus && p.ring.empty() && monitor_runs()) return;
+    if (!surplus && p.ring.empty() && monitor_runs() && !wants_a_thief()) return;
     std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
     if (sched.idle_count.load(std::memory_order_relaxed) == 0 ||
         sched.spinning.load(std::memory_order_relaxed) != 0) {
@@ -74,11 +88,11 @@ void wake_for(processor& p, bool surplus) noexcept {
 void keep_timers(processor& p) noexcept {
     if (!p.new_deadline) return;
     p.new_deadline = false;
-    const std::int64_t earliest = p.earliest_deadline.load(std::memory_order_relaxed);
+    const std::int64_t earliest = p.timer_owner->earliest_deadline.load(std::memory_order_relaxed);
     if (!sched.has_one_processor()) {
         std::atomic_thread_fence(std::memory_order_seq_cst);
         if (sched.idle_count.load(std::memory_order_relaxed) != 0) {
-            if (earliest < sched.wakes_at.load(std::memory_order_relaxed)) wake_one();
+            if (wake_up_for(earliest) < sched.wakes_at.load(std::memory_order_relaxed)) wake_one();
             return;
         }
     }
@@ -92,7 +106,7 @@ void stop_spinning(machine& m) noexcept {
     if (sched.idle_count.load(std::memory_order_relaxed) == 0) return;
     // There may be more where this came from, and those who queued it saw a spinner. What timers have just put into
     // our own queues is soon done, mostly: look_around() asks for help when it is not.
-    bool more = !sched.global.empty() || (earliest_timer() != never && !many_timers());
+    bool more = !sched.global.empty() || (earliest_timer() != never && !timers_share());
     for (const processor* p : sched.all_processors()) more = more || (p != m.p && has_work(*p));
     if (more) wake_one();
 }
@@ -126,7 +140,7 @@ void release_processor(machine& m) noexcept {
 }
 
 void offer_processor(processor& p) noexcept {
-    if (sched.detects_deadlock) drop_forgotten_timers();
+    if (sched.detects_deadlock) drop_forgotten_timers(1);
     // Nobody watches the `next` of an idle processor.
     if (coroutine* const c = p.next.take(p.owner_bias)) push_ring(p, *c);
     if (has_work(p)) p.handoffs.add();
@@ -142,8 +156,10 @@ void offer_processor(processor& p) noexcept {
     // A processor is idle now: if a timer is pending, somebody must be the keeper.
     const std::int64_t timer = earliest_timer();
     const bool unkept = !kept && timer != never;
-    if (unkept || last || timer < sched.wakes_at.load(std::memory_order_relaxed) || work_visible())
+    if (unkept || last || wake_up_for(timer) < sched.wakes_at.load(std::memory_order_relaxed) ||
+        work_visible()) {
         wake_one();
+    }
 }
 
 void give_to_locked(machine& from, machine& to, coroutine& c) noexcept {
@@ -161,7 +177,6 @@ void start_processor(processor& p) noexcept {
     sched.spinning.fetch_add(1, std::memory_order_seq_cst);
     {
         const std::lock_guard hold(sched.idle_lock);
-        sched.active_count.fetch_add(1, std::memory_order_relaxed);
         m = pop_machine_locked();
         if (m != nullptr) {
             m->spinning = true;

@@ -17,6 +17,8 @@ struct watched {
     machine* machine_seen = nullptr;  // Who held it,
     std::uint64_t tick = 0;           // at which dispatch,
     std::int64_t since = 0;           // and since when, as far as was seen.
+    std::uint64_t chain = 0;          // The same of the chain that has one slice together.
+    std::int64_t chain_since = 0;
     coroutine* next = nullptr;
     bool more = false;  // Something was in its ring, too.
 

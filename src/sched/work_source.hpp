@@ -15,9 +15,15 @@ namespace weft::detail {
 
 struct processor;
 
-/// What an upper layer wants to be called for. Type-stable, for stale timers may name it: `word` tells them apart.
+/// What an upper layer wants to be called for. Type-stable while timers name it, because they may be stale: `word` tells
+/// them apart.
 struct timer_target {
     std::atomic<std::uint64_t> word{0};
+    /// How many of the timers that were added for it do not name it any more. The owner compares it with the number that
+    /// it has added. Edge *last timer*: who took the timer out of a heap adds 1 with release, after its last access to
+    /// the target; the owner reads with acquire before it gives the memory back. Relaxed would let the memory go while
+    /// that access is under way.
+    std::atomic<std::uint32_t> timers_gone{0};
     /// On the scheduler stack of a machine with a processor; `word` may be stale.
     void (*fire)(timer_target& target, std::uint64_t word) noexcept = nullptr;
 };
@@ -44,6 +50,8 @@ struct timer_event {
 
 /// Fires it, if it still means anything. On a machine.
 void fire_timer(const timer_event& event) noexcept;
+/// Has left the heap without being fired.
+void drop_timer(const timer_event& event) noexcept;
 /// Among hundreds of thousands of sleepers nothing that a timer touches is in the caches. So, some time before each
 /// is fired: its target is fetched, and later, when that has come, the stack that will be switched to.
 void prefetch_timer(const timer_event& event) noexcept;
@@ -56,12 +64,16 @@ struct timer_source {
     void* (*create)();
     void (*destroy)(void* timers) noexcept;
 
-    /// Adds a timer to processor `p`'s, and publishes p.earliest_deadline. Throws std::bad_alloc.
-    void (*add)(processor& p, std::int64_t when, const timer_event& event);
-    /// One that was added to `p` will never matter again.
+    /// Adds a timer on `p`, which the caller holds, and publishes the owner's earliest_deadline. Returns the owner: who
+    /// forgets it. Throws std::bad_alloc.
+    processor& (*add)(processor& p, std::int64_t when, const timer_event& event);
+    /// One that `p` owns will never matter again.
     void (*forget)(processor& p) noexcept;
-    /// Drops those, so that the earliest deadline is one that matters. Any thread.
-    void (*drop_forgotten)(processor& p) noexcept;
+    /// Drops up to `most` of those from in front, so that the earliest deadline is one that matters. Any thread. Returns how
+    /// many; fewer than `most`: the earliest one matters, or none is left.
+    std::size_t (*drop_forgotten)(processor& p, std::size_t most) noexcept;
+    /// Some of what can be given back of `p`'s timers is. Any thread, now and then. Returns how many bytes that were.
+    std::size_t (*cool)(processor& p) noexcept;
     /// Fires what is due at `now`, or the earliest part of it; any machine with a processor may do it for any other.
     /// Returns how many.
     std::size_t (*run_due)(processor& p, std::int64_t now) noexcept;

@@ -2,6 +2,7 @@
 #include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
+#include "base/stack_facts.hpp"
 #include "sched/machine.hpp"
 #include "sched/preempt.hpp"
 #include "sched/processor.hpp"
@@ -20,10 +21,13 @@
 namespace weft::detail {
 namespace {
 
-// Whether a coroutine that was asked to yield may be interrupted where it is.
+// Whether a coroutine that was asked to yield may be interrupted where it is. Not on its way to park, where others may make
+// it ready already: what waits is mostly the runtime, which is not interrupted, but tests wait by its means, too.
 bool may_preempt(const coroutine& self, const machine& m) noexcept {
-    return m.p.get() != nullptr && !self.stack.get().newest()->over_borrowed() &&
-           self.no_preempt_depth == 0 && self.lock_depth == 0 && m.exceptions->uncaught == 0;
+    return m.p.get() != nullptr &&
+           self.state.load(std::memory_order_relaxed) == co_state::running &&
+           !self.stack.get().newest()->over_borrowed() && self.no_preempt_depth == 0 &&
+           self.lock_depth == 0 && m.exceptions->uncaught == 0;
 }
 
 }  // namespace
@@ -59,13 +63,13 @@ bool weft_splits_stacks() noexcept { return true; }
 
 /// Called by assembly in the coroutine's own code, through its stub.
 void weft_preempt_here() noexcept {
+    WEFT_ENTERED;
+    WEFT_PARKS;
     machine& m = *this_machine();
     coroutine& self = *this_coroutine();
     thread_block& block = *m.block.get();
     block.poisoned.store(0, std::memory_order_relaxed);
-    if (m.block->preempt.load(std::memory_order_relaxed) == preempt_none || !may_preempt(self, m)) {
-        return;
-    }
+    if (!is_to_yield(m) || !may_preempt(self, m)) return;
     saved_registers* const mine = block.registers.load(std::memory_order_relaxed);
     saved_registers* fresh = nullptr;
     try {

@@ -2,6 +2,7 @@
 
 #include "base/assert.hpp"
 #include "base/config.hpp"
+#include "base/stack_facts.hpp"
 
 #include <algorithm>
 #include <mutex>
@@ -36,11 +37,9 @@ std::size_t table_bytes(std::size_t count, std::size_t entry) noexcept {
 
 }  // namespace
 
-void stack_store::configure(bool canary) noexcept { canary_.store(canary); }
-
-std::size_t stack_store::guard_size(unsigned log2_size) noexcept {
-    // A sixteenth: frames larger than a page do not jump over it so easily.
-    return std::clamp(std::size_t{1} << (log2_size - 4), page_size, std::size_t{16} * page_size);
+void stack_store::configure(bool canary, unsigned usual_log2) noexcept {
+    canary_.store(canary);
+    usual_log2_ = usual_log2;
 }
 
 std::uint32_t stack_store::slot_of(const arena& a, stack_ref stack) noexcept {
@@ -51,7 +50,10 @@ std::uint32_t stack_store::slot_of(const arena& a, stack_ref stack) noexcept {
 
 bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
     const std::size_t slot = std::size_t{1} << log2_size;
-    std::size_t count = std::clamp(bytes_wanted_max / slot, std::size_t{16}, slots_wanted);
+    // The program needs most of an address space that is limited.
+    const std::size_t share = address_space_limit() / (log2_size == usual_log2_ ? 4 : 64);
+    std::size_t count =
+        std::clamp(std::min(bytes_wanted_max, share) / slot, std::size_t{16}, slots_wanted);
     void* base = nullptr;
     for (;; count /= 2) {
         if (count == 0) return false;
@@ -60,6 +62,7 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
         void* const mapped = reserve_pages((count + 1) * slot, slot, "stacks");
         if (mapped == nullptr) continue;
         deny_pages(mapped, slot);
+        keep_out_of_core(mapped, (count + 1) * slot);
         base = static_cast<std::byte*>(mapped) + slot;
         break;
     }
@@ -74,6 +77,9 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
         release_pages(static_cast<std::byte*>(base) - slot, (count + 1) * slot);
         return false;
     }
+    // Nothing in them helps to read a core, and a core has all of a mapping.
+    keep_out_of_core(a.next.get(), table_bytes(count, sizeof(std::uint32_t)));
+    keep_out_of_core(a.times.get(), table_bytes(count, sizeof(std::uint32_t)));
     if constexpr (tsan_build) {
         a.tags = static_cast<relaxed<void*>*>(
             reserve_pages(table_bytes(count, sizeof(void*)), page_size, "tag-table"));
@@ -86,7 +92,8 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
     return true;
 }
 
-stack_ref stack_store::take(unsigned log2_size) noexcept {
+[[gnu::noinline]] stack_ref stack_store::take(unsigned log2_size) noexcept {
+    WEFT_DEEP;
     WEFT_ASSERT(log2_size >= log2_min && log2_size <= log2_max);
     arena& a = arena_of(log2_size);
     std::size_t slot = 0;
@@ -112,6 +119,8 @@ stack_ref stack_store::take(unsigned log2_size) noexcept {
     const stack_ref stack(a.base.load(std::memory_order_relaxed) + (slot << log2_size), log2_size);
     in_use_.fetch_add(stack.size(), std::memory_order_relaxed);
     if (fresh) {
+        put_used_into_core(reinterpret_cast<void*>(a.base.load(std::memory_order_relaxed)),
+                           slot << log2_size, std::size_t{1} << log2_size, a.count << log2_size);
         const bool guarded = !canary_.load(std::memory_order_relaxed) &&
                              guard_pages(stack.base(), guard_size(log2_size));
         a.next.get()[slot] = guarded ? 0 : unguarded_bit;  // The slot is ours alone.
@@ -119,7 +128,8 @@ stack_ref stack_store::take(unsigned log2_size) noexcept {
     return stack;
 }
 
-void stack_store::give(stack_ref stack) noexcept {
+[[gnu::noinline]] void stack_store::give(stack_ref stack) noexcept {
+    WEFT_DEEP;
     arena& a = arena_of(stack.log2_size());
     const std::uint32_t slot = slot_of(a, stack);
     in_use_.fetch_sub(stack.size(), std::memory_order_relaxed);

@@ -20,6 +20,7 @@
 #include "os/memory.hpp"
 #include "os/ranked_lock.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -74,15 +75,20 @@ public:
     static constexpr unsigned log2_min = 14;  // 16 KiB
     static constexpr unsigned log2_max = 34;
 
-    /// Before the first take(). `canary`: behave as on a kernel without guard markers.
-    void configure(bool canary) noexcept;
+    /// Before the first take(). `canary`: behave as on a kernel without guard markers. Most stacks will be of `usual_log2`: they
+    /// get a quarter of the address space, where that is limited, and all other sizes little.
+    void configure(bool canary, unsigned usual_log2) noexcept;
 
     /// Null when address space or memory ends. Any thread.
     [[nodiscard]] stack_ref take(unsigned log2_size) noexcept;
     void give(stack_ref stack) noexcept;
 
     /// How much of the low end of a slot is guard.
-    [[nodiscard]] static std::size_t guard_size(unsigned log2_size) noexcept;
+    [[nodiscard]] static constexpr std::size_t guard_size(unsigned log2_size) noexcept {
+        // A sixteenth: frames larger than a page do not jump over it so easily.
+        return std::clamp(std::size_t{1} << (log2_size - 4), page_size,
+                          std::size_t{16} * page_size);
+    }
     /// Whether the slot has a guard that faults, or only a canary.
     [[nodiscard]] bool guarded(stack_ref stack) const noexcept;
 
@@ -142,6 +148,7 @@ private:
     ranked_lock lock_{lock_rank::stacks};
     std::array<arena, log2_max - log2_min + 1> arenas_{};
     std::atomic<bool> canary_{false};
+    unsigned usual_log2_ = 0;
     std::atomic<std::uint64_t> in_use_{0};
 };
 

@@ -2,6 +2,8 @@
 
 #include "base/assert.hpp"
 #include "base/bits.hpp"
+#include "base/stack_facts.hpp"
+#include "os/memory.hpp"
 
 #include <algorithm>
 #include <array>
@@ -41,22 +43,22 @@ segment* make_segment(std::byte* base, unsigned size_class, std::size_t size) no
 
 segment_pool::slab& segment_pool::at(std::uint32_t number) noexcept {
     const std::uint32_t i = number - 1;
-    return regions_[i / slabs_per_region].slabs[i % slabs_per_region];
+    return regions_[i / slabs_per_region_].slabs[i % slabs_per_region_];
 }
 
 std::byte* segment_pool::base_of(std::uint32_t number) const noexcept {
     const std::uint32_t i = number - 1;
-    return regions_[i / slabs_per_region].base.get() +
-           std::size_t{i % slabs_per_region} * slab_size;
+    return regions_[i / slabs_per_region_].base.get() +
+           std::size_t{i % slabs_per_region_} * slab_size;
 }
 
 std::uint32_t segment_pool::number_of(const void* address) const noexcept {
     const auto* const p = static_cast<const std::byte*>(address);
     for (std::size_t r = 0; r != region_count_.load(std::memory_order_relaxed); ++r) {
         std::byte* const base = regions_[r].base;
-        if (p >= base && p < base + region_size) {
+        if (p >= base && p < base + slabs_per_region_ * slab_size) {
             const auto offset = static_cast<std::size_t>(p - base);
-            return static_cast<std::uint32_t>(r * slabs_per_region + offset / slab_size + 1);
+            return static_cast<std::uint32_t>(r * slabs_per_region_ + offset / slab_size + 1);
         }
     }
     WEFT_CHECK(false && "a segment of no region");
@@ -87,13 +89,20 @@ void segment_pool::unlink_slab(std::uint32_t number) noexcept {
 bool segment_pool::add_region() noexcept {
     const std::size_t n = region_count_.load(std::memory_order_relaxed);
     if (n == regions_max) return false;
+    // A small address space is taken in small pieces, as many as are needed.
+    if (n == 0) {
+        const std::size_t share = std::bit_floor(address_space_limit() / 64);
+        slabs_per_region_ = std::clamp(share, region_size_min, region_size_max) / slab_size;
+    }
+    const std::size_t region_size = slabs_per_region_ * slab_size;
     void* const base = reserve_pages(region_size, slab_size, "segments");
     if (base == nullptr) return false;
-    void* const table = reserve_pages(slabs_per_region * sizeof(slab), page_size, "segment-table");
+    void* const table = reserve_pages(slabs_per_region_ * sizeof(slab), page_size, "segment-table");
     if (table == nullptr) {
         release_pages(base, region_size);
         return false;
     }
+    keep_out_of_core(base, region_size);
     regions_[n].base = static_cast<std::byte*>(base);
     regions_[n].slabs = static_cast<slab*>(table);
     regions_[n].fresh = 0;
@@ -108,13 +117,15 @@ std::uint32_t segment_pool::take_slab(unsigned size_class) noexcept {
         empty_ = at(number).next;
     } else {
         std::size_t n = region_count_.load(std::memory_order_relaxed);
-        if (n == 0 || regions_[n - 1].fresh == slabs_per_region) {
+        if (n == 0 || regions_[n - 1].fresh == slabs_per_region_) {
             if (!add_region()) return 0;
             ++n;
         }
         region& r = regions_[n - 1];
-        number = static_cast<std::uint32_t>((n - 1) * slabs_per_region + r.fresh++ + 1);
+        number = static_cast<std::uint32_t>((n - 1) * slabs_per_region_ + r.fresh++ + 1);
         ::new (&at(number)) slab();
+        put_used_into_core(r.base, std::size_t{(number - 1) % slabs_per_region_} * slab_size,
+                           slab_size, slabs_per_region_ * slab_size);
     }
     slab& s = at(number);
     s.size_class = static_cast<std::uint8_t>(size_class);
@@ -126,7 +137,8 @@ std::uint32_t segment_pool::take_slab(unsigned size_class) noexcept {
     return number;
 }
 
-segment* segment_pool::take(unsigned size_class, std::size_t count) noexcept {
+[[gnu::noinline]] segment* segment_pool::take(unsigned size_class, std::size_t count) noexcept {
+    WEFT_DEEP;
     const std::size_t size = size_of_class(size_class);
     std::array<std::byte*, 64> bases;
     segment* chain = nullptr;
@@ -329,7 +341,7 @@ std::size_t segment_pool::cool_slabs() noexcept {
     {
         const std::lock_guard hold(lock_);
         if (const std::size_t n = region_count_.load(std::memory_order_relaxed); n != 0) {
-            end += static_cast<std::uint32_t>((n - 1) * slabs_per_region) + regions_[n - 1].fresh;
+            end += static_cast<std::uint32_t>((n - 1) * slabs_per_region_) + regions_[n - 1].fresh;
         }
     }
     std::size_t cooled = 0;
@@ -381,15 +393,15 @@ bool segment_pool::stays_mapped(const void* address) const noexcept {
     const auto* const p = static_cast<const std::byte*>(address);
     for (std::size_t r = region_count_.load(std::memory_order_acquire); r-- != 0;) {
         const std::byte* const base = regions_[r].base;
-        if (p >= base && p < base + region_size) return true;
+        if (p >= base && p < base + slabs_per_region_ * slab_size) return true;
     }
     return false;
 }
 
 void segment_pool::release() noexcept {
     for (std::size_t r = region_count_.exchange(0); r-- != 0;) {
-        release_pages(regions_[r].base, region_size);
-        release_pages(regions_[r].slabs, slabs_per_region * sizeof(slab));
+        release_pages(regions_[r].base, slabs_per_region_ * slab_size);
+        release_pages(regions_[r].slabs, slabs_per_region_ * sizeof(slab));
     }
     partial_ = {};
     empty_ = 0;

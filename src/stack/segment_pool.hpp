@@ -57,8 +57,8 @@ public:
 
 private:
     static constexpr std::size_t slab_size = std::size_t{64} * 1024;
-    static constexpr std::size_t region_size = std::size_t{1} << 30;
-    static constexpr std::size_t slabs_per_region = region_size / slab_size;
+    static constexpr std::size_t region_size_max = std::size_t{1} << 30;
+    static constexpr std::size_t region_size_min = std::size_t{1} << 22;
     static constexpr std::size_t pages_per_slab = slab_size / page_size;
     static constexpr std::size_t large_stride = slab_size + page_size;
     static constexpr std::size_t larges_per_chunk = 64;
@@ -106,6 +106,7 @@ private:
 
     ranked_lock lock_{lock_rank::segments};
     std::array<region, regions_max> regions_{};
+    std::size_t slabs_per_region_ = 0;                  // The same of all; fixed with the first.
     std::atomic<std::size_t> region_count_{0};          // Those below it are complete.
     std::array<std::uint32_t, class_large> partial_{};  // Slabs of a class with free segments.
     std::uint32_t empty_ = 0;                           // Slabs of no class, without pages.

@@ -10,6 +10,7 @@
 // phase is closed: then its end is certain, and is waited for.
 #include <weft/sync/barrier.hpp>
 
+#include "base/stack_facts.hpp"
 #include "sync/waiter.hpp"
 
 #include <stdexcept>
@@ -51,6 +52,7 @@ void barrier_core::next_phase() noexcept {
 }
 
 void barrier_core::wait(phase_number arrived) {
+    WEFT_PARKS;
     cancellable_operation_point();
     if (word_.load(std::memory_order_acquire) / unit != arrived) return;
     bool last = false;

@@ -25,6 +25,7 @@
 
 #include "arch/calls.hpp"
 #include "base/assert.hpp"
+#include "base/stack_facts.hpp"
 #include "base/tsan.hpp"
 #include "sched/cancel.hpp"
 #include "sched/machine.hpp"
@@ -81,6 +82,7 @@ void condition_stop::wake() noexcept {
 }
 
 bool condition_core::wait(mutex_core& mutex, clock::time_point deadline, condition_stop* stop) {
+    WEFT_PARKS;
     refuse_outside_simulation();
     if (!mutex.mine()) {
         throw std::logic_error("weft: condition_variable: wait() with a mutex that somebody else "
@@ -116,6 +118,7 @@ bool condition_core::wait(mutex_core& mutex, clock::time_point deadline, conditi
 }
 
 bool condition_core::wait(const any_lock& lock, clock::time_point deadline, condition_stop* stop) {
+    WEFT_PARKS;
     refuse_outside_simulation();
     if (coroutine* const self = this_coroutine()) {
         simulation_point();

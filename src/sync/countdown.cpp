@@ -4,6 +4,7 @@
 // the last access of whoever counted down. So who sees the 0, or is woken for it, may destroy the object.
 #include <weft/sync/latch.hpp>
 
+#include "base/stack_facts.hpp"
 #include "sync/waiter.hpp"
 
 #include <stdexcept>
@@ -47,6 +48,7 @@ void countdown::add_slow(std::int64_t n, countdown_kind kind) {
 // `arriving`: what the caller counts down besides, in one step with beginning to wait. It takes that back when its wait
 // is ended by a request to stop.
 void countdown::wait_slow(std::int64_t arriving, countdown_kind kind) {
+    WEFT_PARKS;
     waiting wait(cancellation::honoured,
                  kind == countdown_kind::latch ? wait_kind::latch : wait_kind::wait_group, this);
     waiter me{wait.ticket()};

@@ -18,6 +18,7 @@
 #include "arch/cpu.hpp"
 #include "base/assert.hpp"
 #include "base/config.hpp"
+#include "base/stack_facts.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 #include "sync/mutex_waiter.hpp"
@@ -36,7 +37,7 @@ constexpr unsigned pauses_per_round = 30;
 constexpr std::int64_t patience_ns = 1'000'000;
 constexpr std::uint32_t races_most = tiny_limits ? 2 : 32;
 
-agent owner_of(mutex_core::word w) noexcept { return w & ~mutex_core::flags; }
+agent owner_in(mutex_core::word w) noexcept { return w & ~mutex_core::flags; }
 
 // Only where nothing else could run here meanwhile, and the owner may run elsewhere.
 bool spinning_may_help() noexcept {
@@ -65,7 +66,10 @@ struct mutex_core::wish {
     std::int64_t deadline = never;
 };
 
-void mutex_core::lock_slow() { (void)lock_as({}); }
+void mutex_core::lock_slow() {
+    WEFT_PARKS;
+    (void)lock_as({});
+}
 void mutex_core::lock_once() { (void)lock_as({.kind = wait_kind::once}); }
 void mutex_core::lock_or_cancel() {
     cancellable_operation_point();
@@ -85,7 +89,7 @@ bool mutex_core::try_lock_slow() {
     operation_point();
     const agent self = this_agent();
     for (word w = word_.load();;) {
-        if (owner_of(w) != 0) return false;
+        if (owner_in(w) != 0) return false;
         if ((w & guarded_word::guard) != 0) {
             cpu_pause();
             w = word_.load();
@@ -106,7 +110,7 @@ bool mutex_core::contend(mutex_waiter& me, const wish& what) {
     unsigned rounds = 0;
     for (;;) {
         word w = word_.load();
-        if (owner_of(w) == 0) {
+        if (owner_in(w) == 0) {
             if ((w & guarded_word::guard) != 0) {
                 w = word_.enter();  // Whoever has it may be off its CPU.
                 word_.leave(w);
@@ -117,7 +121,7 @@ bool mutex_core::contend(mutex_waiter& me, const wish& what) {
             charge.held = false;
             return true;
         }
-        if (owner_of(w) == me.self) throw_recursive(what.kind);
+        if (owner_in(w) == me.self) throw_recursive(what.kind);
 
         if ((w & starving) == 0 && rounds != spin_rounds && spinning_may_help()) {
             constexpr word others = guarded_word::guard | guarded_word::waiters | woken;
@@ -151,7 +155,7 @@ bool mutex_core::contend(mutex_waiter& me, const wish& what) {
 // False: it is free.
 bool mutex_core::queue_up(mutex_waiter& me, bool& has_woken, std::int64_t now) noexcept {
     word w = word_.enter();
-    if (owner_of(w) == 0) {
+    if (owner_in(w) == 0) {
         word_.leave(w);
         return false;
     }
@@ -184,7 +188,7 @@ mutex_waiter* mutex_core::pop_heir() noexcept {
 
 void mutex_core::give_up_woken() noexcept {
     word w = word_.enter();
-    mutex_waiter* const heir = owner_of(w) == 0 ? pop_heir() : nullptr;
+    mutex_waiter* const heir = owner_in(w) == 0 ? pop_heir() : nullptr;
     if (heir == nullptr) {
         w &= ~woken;
     } else {
@@ -246,6 +250,7 @@ void mutex_core::unlock_slow() noexcept {
     simulation_point();  // and free.
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): contend() throws what ends a wait, and an empty wish lets nothing end it.
 void mutex_core::relock(mutex_waiter& me) noexcept {
     if (me.turn == mutex_turn::owns) return;
     me.claimed = false;
@@ -256,7 +261,7 @@ void mutex_core::relock(mutex_waiter& me) noexcept {
 void mutex_core::adopt(mutex_waiter& claimed) noexcept {
     claimed.claimed = true;
     word w = word_.enter();
-    if (owner_of(w) == 0 && (w & woken) == 0) {
+    if (owner_in(w) == 0 && (w & woken) == 0) {
         claimed.turn = mutex_turn::competes;
         const ticket t = claimed.who;
         word_.leave(w | woken);

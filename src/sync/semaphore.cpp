@@ -5,6 +5,7 @@
 // guard, and nobody returns before: so the last to return may destroy it.
 #include <weft/sync/semaphore.hpp>
 
+#include "base/stack_facts.hpp"
 #include "sched/simulation.hpp"
 #include "sync/waiter.hpp"
 
@@ -24,6 +25,7 @@ bool semaphore_core::try_acquire_slow() noexcept {
 }
 
 bool semaphore_core::acquire_slow(clock::time_point deadline) {
+    WEFT_PARKS;
     const std::int64_t until = deadline.time_since_epoch().count();
     if (deadline != no_deadline && now_ns() >= until) return try_acquire_slow();
     waiting wait(cancellation::honoured, wait_kind::semaphore, this);

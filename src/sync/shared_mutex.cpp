@@ -10,6 +10,7 @@
 #include <weft/sync/shared_mutex.hpp>
 
 #include "base/assert.hpp"
+#include "base/stack_facts.hpp"
 #include "sched/simulation.hpp"
 #include "sync/waiter.hpp"
 
@@ -29,7 +30,10 @@ struct shared_mutex_core::wish {
     std::int64_t deadline = never;
 };
 
-void shared_mutex_core::lock_slow(bool exclusive) { (void)lock_as({.exclusive = exclusive}); }
+void shared_mutex_core::lock_slow(bool exclusive) {
+    WEFT_PARKS;
+    (void)lock_as({.exclusive = exclusive});
+}
 void shared_mutex_core::lock_or_cancel(bool exclusive) {
     cancellable_operation_point();
     (void)lock_as({.exclusive = exclusive, .how = cancellation::honoured});

@@ -2,6 +2,7 @@
 #include <weft/clock.hpp>
 #include <weft/go.hpp>
 
+#include "base/stack_facts.hpp"
 #include "os/clock.hpp"
 #include "sched/cancel.hpp"
 #include "sched/machine.hpp"
@@ -35,6 +36,7 @@ void sleep(std::int64_t deadline) {
 // What is over at once is a cancellation point all the same, and fair to the others.
 
 void sleep_until(clock::time_point when) {
+    WEFT_PARKS;
     const std::int64_t deadline = when.time_since_epoch().count();
     if (deadline > now_ns()) {
         sleep(deadline);
@@ -44,6 +46,7 @@ void sleep_until(clock::time_point when) {
 }
 
 void sleep_for(std::chrono::nanoseconds d) {
+    WEFT_PARKS;
     if (d.count() > 0) {
         sleep(deadline_after(d).time_since_epoch().count());
     } else {

@@ -1,9 +1,9 @@
 #include "time/timer_heap.hpp"
 
 #include "base/config.hpp"
-#include "base/off_heap.hpp"
-#include "sched/scheduler.hpp"
+#include "base/stack_facts.hpp"
 
+#include <algorithm>
 #include <mutex>
 
 namespace weft::detail {
@@ -15,45 +15,55 @@ constexpr std::size_t dead_least = tiny_limits ? 2 : 64;  // Fewer are not worth
 // So many at a time: what they touch was fetched ahead, and must still be in the caches when they run.
 constexpr std::size_t batch_size = 64;
 
-timer_heap& heap_of(processor& p) noexcept { return *static_cast<timer_heap*>(p.timers); }
+// A sweep reads a word of each target, on a cache line of its own: fetched so many entries ahead.
+constexpr std::size_t fetched_ahead = 8;
+
+// For a moment: so many steps of a sweep, each under a hold of the lock of its own.
+constexpr std::size_t steps_to_cool = 256;
 
 }  // namespace
 
-const timer_source heap_timers{
-    []() -> void* { return off_heap_new<timer_heap>(); },
-    [](void* timers) noexcept { off_heap_delete(static_cast<timer_heap*>(timers)); },
-    [](processor& p, std::int64_t when, const timer_event& event) {
-        heap_of(p).add(p, when, event);
-    },
-    [](processor& p) noexcept { heap_of(p).forget(p); },
-    [](processor& p) noexcept { heap_of(p).drop_forgotten(p); },
-    [](processor& p, std::int64_t now) noexcept { return heap_of(p).run_due(p, now); },
-    [](processor& p) noexcept { return heap_of(p).size(); },
-};
-
-void timer_heap::add(processor& p, std::int64_t when, const timer_event& event) {
+[[gnu::noinline]] bool timer_heap::add(processor& p, std::int64_t when, const timer_event& event) {
+    WEFT_DEEP;
     const std::lock_guard hold(lock_);
     push({when, event});
     p.timer_count.store(entries_.size(), std::memory_order_relaxed);
-    if (when < p.earliest_deadline.load(std::memory_order_relaxed)) {
-        p.earliest_deadline.store(when, std::memory_order_relaxed);
-        p.new_deadline = true;
-        p.look_at = 0;
+    if (when >= p.earliest_deadline.load(std::memory_order_relaxed)) return false;
+    p.earliest_deadline.store(when, std::memory_order_relaxed);
+    return true;
+}
+
+[[gnu::noinline]] void timer_heap::forget(processor& p) noexcept {
+    WEFT_DEEP;
+    const std::lock_guard hold(lock_);
+    ++dead_;
+    if (cursor_ == 0 && !sweep_is_due()) return;
+    sweep_step();
+    publish(p);
+}
+
+std::size_t timer_heap::drop_forgotten(processor& p, std::size_t most) noexcept {
+    const std::lock_guard hold(lock_);
+    if (dead_ == 0 && cursor_ == 0) return 0;
+    std::size_t dropped = 0;
+    while (dropped != most && !entries_.empty() && !timer_pending(entries_.front().event)) {
+        drop_timer(pop().event);
+        if (dead_ != 0) --dead_;
+        ++dropped;
     }
+    publish(p);
+    return dropped;
 }
 
-void timer_heap::forget(processor& p) noexcept {
-    const std::lock_guard hold(lock_);
-    if (++dead_ < dead_least || 2 * dead_ < entries_.size()) return;
-    drop_dead();
-    publish(p);
-}
-
-void timer_heap::drop_forgotten(processor& p) noexcept {
-    const std::lock_guard hold(lock_);
-    if (dead_ == 0) return;
-    drop_dead();
-    publish(p);
+std::size_t timer_heap::cool(processor& p) noexcept {
+    std::size_t dropped = 0;
+    for (std::size_t step = 0; step != steps_to_cool; ++step) {
+        const std::lock_guard hold(lock_);
+        if (cursor_ == 0 && !sweep_is_due()) break;
+        dropped += sweep_step();
+        publish(p);
+    }
+    return dropped * sizeof(entry);
 }
 
 std::size_t timer_heap::run_due(processor& p, std::int64_t now) noexcept {
@@ -66,6 +76,7 @@ std::size_t timer_heap::run_due(processor& p, std::int64_t now) noexcept {
             due[n] = pop().event;
             prefetch_timer(due[n++]);
         }
+        dead_ = std::min(dead_, entries_.size());
         publish(p);
     }
     for (std::size_t i = 0; i != n; ++i) prefetch_woken(due[i]);
@@ -78,6 +89,11 @@ std::size_t timer_heap::size() noexcept {
     return entries_.size();
 }
 
+std::size_t timer_heap::reserved_bytes() noexcept {
+    const std::lock_guard hold(lock_);
+    return entries_.reserved_bytes();
+}
+
 void timer_heap::publish(processor& p) noexcept {
     p.earliest_deadline.store(entries_.empty() ? never : entries_.front().when,
                               std::memory_order_relaxed);
@@ -86,19 +102,25 @@ void timer_heap::publish(processor& p) noexcept {
 
 void timer_heap::push(const entry& e) {
     entries_.push_back(e);
-    sift_up(entries_.size() - 1, e);
+    const std::size_t at = sift_up(entries_.size() - 1, e);
+    if (at < cursor_) ++dead_;  // One that the sweep has not seen has moved behind the cursor.
 }
 
 timer_heap::entry timer_heap::pop() noexcept {
     const entry first = entries_.front();
+    remove(0);
+    return first;
+}
+
+// Takes the entry at `at` out; the last one comes in its place.
+void timer_heap::remove(std::size_t at) noexcept {
     const entry last = entries_.back();
     entries_.pop_back();
-    if (entries_.empty()) return first;
+    if (at == entries_.size()) return;
     // The last entry belongs near the bottom, almost always: so the hole goes all the way down, without a
-    // comparison with it on the way, and the entry back up from there (Wegener's bottom-up heapsort).
-    const std::size_t leaf = sink_hole(0);
-    sift_up(leaf, last);
-    return first;
+    // comparison with it on the way, and the entry back up from there (Wegener's bottom-up heapsort). From a hole that is
+    // not the root it may have to rise further, because it comes from below another parent.
+    sift_up(sink_hole(at), last);
 }
 
 // Fills the hole at `at` with its earliest child, and so on; returns where the hole ends up.
@@ -125,27 +147,48 @@ std::size_t timer_heap::sink_hole(std::size_t at) noexcept {
     }
 }
 
-void timer_heap::sift_up(std::size_t at, const entry& e) noexcept { sift_up_to(0, at, e); }
-
-// Moves the hole at `at` up to where `e` belongs, not above `root`, and fills it.
-void timer_heap::sift_up_to(std::size_t root, std::size_t at, const entry& e) noexcept {
-    while (at != root) {
+// Moves the hole at `at` up to where `e` belongs, and fills it; returns where that is.
+std::size_t timer_heap::sift_up(std::size_t at, const entry& e) noexcept {
+    entry* const all = entries_.data();
+    while (at != 0) {
         const std::size_t parent = (at - 1) / arity;
-        if (entries_[parent].when <= e.when) break;
-        entries_[at] = entries_[parent];
+        if (all[parent].when <= e.when) break;
+        all[at] = all[parent];
         at = parent;
     }
-    entries_[at] = e;
+    all[at] = e;
+    return at;
 }
 
-void timer_heap::drop_dead() noexcept {
-    std::erase_if(entries_, [](const entry& e) { return !timer_pending(e.event); });
-    dead_ = 0;
-    if (entries_.size() < 2) return;
-    for (std::size_t at = (entries_.size() - 2) / arity + 1; at-- != 0;) {
-        const entry e = entries_[at];
-        sift_up_to(at, sink_hole(at), e);
+bool timer_heap::sweep_is_due() const noexcept {
+    return dead_ >= dead_least && 2 * dead_ >= entries_.size();
+}
+
+// Begins a sweep, or goes on with it. Returns how many entries it has dropped.
+std::size_t timer_heap::sweep_step() noexcept {
+    if (cursor_ == 0) {
+        cursor_ = entries_.size();
+        dead_ = 0;  // From here on those that the sweep will not see.
     }
+    std::size_t dropped = 0;
+    for (std::size_t looks = 0; looks != looks_a_step; ++looks) {
+        cursor_ = std::min(cursor_, entries_.size());
+        if (cursor_ == 0) break;
+        if (cursor_ > fetched_ahead) prefetch_timer(entries_[cursor_ - 1 - fetched_ahead].event);
+        const entry& e = entries_[cursor_ - 1];
+        if (timer_pending(e.event)) {
+            --cursor_;
+            continue;
+        }
+        drop_timer(e.event);
+        remove(cursor_ - 1);
+        ++dropped;
+    }
+    return dropped;
+}
+
+timer_heap::~timer_heap() {
+    for (std::size_t i = 0; i != entries_.size(); ++i) drop_timer(entries_[i].event);
 }
 
 }  // namespace weft::detail

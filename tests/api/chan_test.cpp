@@ -23,7 +23,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class Chan : public with_runtime {};
+class Chan : public with_runtime {
+    const full_dumps each_{};
+};
 WEFT_TEST_PROCESSORS(Chan);
 
 class ChanOfCounted : public with_runtime {

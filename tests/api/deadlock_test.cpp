@@ -10,6 +10,7 @@
 #include <chrono>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <signal.h>
 
@@ -245,6 +246,31 @@ TEST_P(Deadlock, IsDeclaredWhateverCancelledTimersAreLeft) {
             yield();
             sleeper.request_stop();
             EXPECT_THROW(sleeper.join(), coroutine_cancelled);
+            embrace e;
+            e.begin();
+            EXPECT_THROW(e.a.join(), deadlock);
+        },
+        {.on_deadlock = deadlock_action::throw_in_main});
+}
+
+// Forgotten timers lie in front of each other, in several heaps, some swept and some not.
+TEST_P(Deadlock, IsDeclaredHoweverManyCancelledTimersAreLeft) {
+    run(
+        [] {
+            std::vector<timer> timers;
+            scope s;
+            for (int part = 0; part != 4; ++part) {
+                s.go([] {
+                    std::vector<timer> mine;
+                    for (int i = 0; i != 500; ++i) mine.emplace_back(1h + 1ms * (i * 37 % 500));
+                    for (int i = 0; i != 500; ++i)
+                        mine[static_cast<std::size_t>(i * 7 % 500)].stop();
+                });
+            }
+            s.join();
+            // Too few to be swept by whoever forgets them.
+            for (int i = 0; i != 60; ++i) timers.emplace_back(2h + 1ms * (i * 37 % 60));
+            for (int i = 0; i != 60; ++i) timers[static_cast<std::size_t>(i * 7 % 60)].stop();
             embrace e;
             e.begin();
             EXPECT_THROW(e.a.join(), deadlock);

@@ -47,23 +47,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-dump_blocks dump_now() {
-    std::ostringstream out;
-    report::dump(out);
-    return dump_blocks(out.str());
-}
-
-// Until `condition` holds for one.
-template <class Condition>
-dump_blocks dump_until(Condition&& condition) {
-    for (;;) {
-        dump_blocks d = dump_now();
-        if (condition(d)) return d;
-        // Not a yield: the others are to have all the time they want, and a dump of many takes long.
-        weft::sleep_for(std::chrono::milliseconds(1));
-    }
-}
-
 dump_blocks dump_when_waiting(const std::vector<std::string>& names) {
     return dump_until([&](const dump_blocks& d) {
         return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
@@ -78,7 +61,9 @@ bool holds(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
-class Dump : public with_runtime {};
+class Dump : public with_runtime {
+    const full_dumps each_{};
+};
 WEFT_TEST_PROCESSORS(Dump);
 
 TEST_P(Dump, ShowsTheCallerFirstWithItsOwnStack) {
@@ -96,6 +81,25 @@ TEST_P(Dump, ShowsTheCallerFirstWithItsOwnStack) {
         });
         caller.join();
         other.request_stop();
+    });
+}
+
+// The first dump of a process prepares the look-up of names, which other libraries do, on the thread's own stack. That of
+// the main thread is above all segments of split stacks, that of another one below them.
+TEST_P(Dump, PreparesNamesOnAnyThread) {
+    run([] {
+        std::atomic<bool> over{false};
+        const auto dumps_elsewhere = [&over] {
+            const pid_t main = ::getpid();
+            while (!over && processors() > 1 && ::gettid() == main) yield();
+            if (over.exchange(true)) return;
+            const dump_blocks d = dump_now();
+            EXPECT_EQ(d.all().at(0).status(), "running") << d.text();
+        };
+        auto one = spawn(dumps_elsewhere);
+        auto another = spawn(dumps_elsewhere);
+        one.join();
+        another.join();
     });
 }
 
@@ -151,11 +155,13 @@ TEST_P(Dump, NamesTheObjectThatEachWaitsFor) {
         std::unique_lock locked(m);
         std::unique_lock writing(rw);
         mutex other;
+        const chan<int> from;
+        const chan<int> to;
 
         scope s;
         const auto waits = [&](const char* name, auto f) { s.go({.name = name}, f); };
         waits("sends", [&] { c.send(1); });
-        waits("selects", [] { select(on_recv(chan<int>()), on_recv(chan<int>())); });
+        waits("selects", [&] { select(on_recv(from), on_send(to, 1)); });
         waits("locks", [&] { m.lock_or_cancel(); });
         waits("reads", [&] { rw.lock_shared_or_cancel(); });
         waits("condition", [&] {
@@ -180,9 +186,12 @@ TEST_P(Dump, NamesTheObjectThatEachWaitsFor) {
             return text.str();
         };
         begins("sends", "chan send 0x");
-        begins("selects", "select 0x");
-        begins("locks", "mutex" + at(m));
-        begins("reads", "shared_mutex" + at(rw));
+        begins("selects", "select of 0x");
+        EXPECT_PRED2(holds, d.named("selects").status(), " (receive), 0x");
+        EXPECT_PRED2(holds, d.named("selects").status(), " (send)");
+        const std::string main = ", held by coroutine 1 'main'";
+        begins("locks", "mutex" + at(m) + main);
+        begins("reads", "shared_mutex" + at(rw) + main);
         begins("condition", "condition_variable" + at(changed));
         begins("permit", "semaphore" + at(permits));
         begins("latch", "latch" + at(closed));

@@ -71,6 +71,12 @@ TEST_F(Environment, CollectorVariablesAreTakenAndChecked) {
     says_once(with({{"WEFT_MEMORY_LIMIT", "12Q"}}), {"WEFT_MEMORY_LIMIT", "12Q"});
 }
 
+TEST_F(Environment, ATimerSlackIsTakenAndChecked) {
+    EXPECT_EQ(with({{"WEFT_TIMER_SLACK", "1ms"}}).err, "");
+    says_once(with({{"WEFT_TIMER_SLACK", "1"}}), {"WEFT_TIMER_SLACK", "1"});
+    says_once(with({{"WEFT_TIMER_SLACK", "2s"}}), {"WEFT_TIMER_SLACK", "2s", "up to 1s"});
+}
+
 TEST_F(Environment, AnUnknownDebugKeyGivesOneLineAndTheOthersHold) {
     const child_result child = with({{"WEFT_DEBUG", "nonsense=1,stealseed=3"}});
     says_once(child, {"WEFT_DEBUG", "nonsense"});

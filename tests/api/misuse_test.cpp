@@ -98,6 +98,12 @@ protected:
 TEST_F(OptionsThatMakeNoSense, TooManyProcessors) {
     refused({.processors = 100'000}, "processors");
 }
+TEST_F(OptionsThatMakeNoSense, ANegativeTimerSlack) {
+    refused({.timer_slack = -1ns}, "timer_slack");
+}
+TEST_F(OptionsThatMakeNoSense, ATimerSlackAboveASecond) {
+    refused({.timer_slack = 1s + 1ns}, "timer_slack");
+}
 TEST_F(OptionsThatMakeNoSense, NoTimeSlice) { refused({.preempt_after = 0ns}, "preempt_after"); }
 TEST_F(OptionsThatMakeNoSense, ANegativeTimeSlice) {
     refused({.preempt_after = -5ms}, "preempt_after");

@@ -250,6 +250,55 @@ TEST_F(Stall, OneThatBlocksItsThreadIsNamedWhenAskedFor) {
     EXPECT_NE(lines[0].find("blocked its thread"), std::string::npos) << child.err;
 }
 
+extern "C" [[gnu::noinline]] void preemption_test_blocks() {
+    ::usleep(300'000);
+    asm volatile("");
+}
+
+TEST_F(Stall, OfManyAtOnePlaceTheFirstIsNamedWithItsStackAndARemedy) {
+    const child_result child = run_child(
+        [] {
+            return run([] {
+                scope s;
+                for (int i = 0; i != 8; ++i) s.go(preemption_test_blocks);
+                s.join();
+            });
+        },
+        {.environment = {{"WEFT_DEBUG", "stall=50ms"}}});
+    EXPECT_EQ(child.exit_status, 0);
+    EXPECT_EQ(child.lines_with("stall: coroutine").size(), 1u) << child.err;
+    EXPECT_EQ(child.lines_with("see weft::sleep_for()").size(), 1u) << child.err;
+#if WEFT_TEST_HAS_NAMES
+    if (!address_sanitizer && !thread_sanitizer) {  // Whose own frames are in the way.
+        EXPECT_GE(child.lines_with("preemption_test_blocks").size(), 1u) << child.err;
+    }
+#endif
+}
+
+TEST_F(Stall, ThreadsThatMayHelpAreNamedOnce) {
+    const child_result child = run_child(
+        [] {
+            return run([] {
+                chan<int> from_outside(0);
+                std::atomic<bool> named{false};
+                std::thread outside([&] {
+                    ::pthread_setname_np(::pthread_self(), "helper-of-ours");
+                    named = true;
+                    ::usleep(1'500'000);
+                    from_outside.send(1);
+                });
+                while (!named) yield();
+                (void)from_outside.recv();
+                outside.join();
+            });
+        },
+        {.environment = {{"WEFT_DEBUG", "stall=50ms"}}});
+    EXPECT_EQ(child.exit_status, 0);
+    const auto lines = child.lines_with("every coroutine waits");
+    ASSERT_EQ(lines.size(), 1u) << child.err;
+    EXPECT_NE(lines[0].find("'helper-of-ours'"), std::string::npos) << child.err;
+}
+
 TEST_F(Stall, OneThatRunsForASecondWithoutASafepointIsNamedWhenAskedFor) {
     const child_result child = run_child(
         [] {

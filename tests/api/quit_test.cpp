@@ -180,6 +180,25 @@ TEST_P(Quit, AnIgnoredSignalStaysIgnored) {
     ::signal(SIGQUIT, SIG_DFL);
 }
 
+TEST_P(Quit, IsTakenAlsoWhereItIsIgnoredWhenAskedFor) {
+    const child_result child = run_child(
+        [] {
+            ::signal(SIGQUIT, SIG_IGN);
+            run([] {});
+            struct sigaction now {};
+            ::sigaction(SIGQUIT, nullptr, &now);
+            if (now.sa_handler != SIG_IGN) return 3;
+            return run([] {
+                go({.name = "parked"}, [] { wait_for_cancel(); });
+                sleep_for(10ms);
+                std::thread(send_quit).join();
+                wait_for_cancel();
+            });
+        },
+        {.environment = {{"WEFT_DEBUG", "sigquit=1"}}});
+    EXPECT_FALSE(expect_dump(child).named("parked").head.empty()) << child.err;
+}
+
 TEST_P(Quit, AHandlerThatTheProgramInstallsLaterStays) {
     static std::atomic<int> caught;
     caught = 0;

@@ -1,12 +1,19 @@
 // scope: how its children are stopped, and that it ends with them whatever happens.
+#include "support/build.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/weft.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <stdexcept>
+#include <stop_token>
 #include <thread>
+#include <vector>
+
+#include <time.h>
 
 namespace weft::test {
 namespace {
@@ -158,6 +165,83 @@ TEST_P(ScopeCancel, CancelFromAChildAndFromAnotherThread) {
         std::thread([&] { other.cancel(); }).join();
         other.join();
     });
+}
+
+// CPU time of this thread: what others do on a busy machine does not count.
+std::int64_t cpu_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// What it takes to cancel `n` children, of which every `every`-th has asked for its stop token. The least of some tries.
+std::int64_t time_to_cancel(int n, int every) {
+    std::int64_t least = INT64_MAX;
+    for (int tries = 0; tries != 3; ++tries) {
+        weft::run(
+            [&] {
+                wait_group ready;
+                const chan<int> never(0);
+                scope s;
+                for (int i = 0; i != n; ++i) {
+                    ready.add();
+                    s.go([&ready, &never, wants = i % every == 0] {
+                        const std::stop_token mine = wants ? get_stop_token() : std::stop_token();
+                        ready.done();
+                        static_cast<void>(never.recv());
+                    });
+                }
+                ready.wait();
+                const no_preempt stay;  // The children would run in between.
+                const std::int64_t began = cpu_ns();
+                s.cancel();
+                least = std::min(least, cpu_ns() - began);
+            },
+            {.processors = 1});
+    }
+    return least;
+}
+
+// Once it was quadratic, because the walk began again after each stop token: a factor of 16.
+TEST(ScopeCancelOfMany, TakesTimeInProportionToTheirNumber) {
+    if (thread_sanitizer) {
+        GTEST_SKIP() << "each of ThreadSanitizer's steps takes time in proportion to the stacks";
+    }
+    for (const int every : {1, 7, 1'000'000}) {
+        const std::int64_t few = time_to_cancel(800, every);
+        const std::int64_t many = time_to_cancel(3'200, every);
+        EXPECT_LT(many, 8 * few) << "every " << every;
+    }
+}
+
+// Children end, and others come, while callbacks run without the lock.
+TEST_P(ScopeCancel, ReachesEveryChildThoughOthersEndOnTheWay) {
+    constexpr int count = 300;
+    std::atomic<int> asked{0};
+    run([&] {
+        scope s;
+        std::vector<join_handle<void>> children;
+        std::atomic<int> ready{0};
+        for (int i = 0; i != count; ++i) {
+            children.push_back(s.spawn([&, i] {
+                // Some have a callback that ends another child, or starts one.
+                const std::stop_callback told(get_stop_token(), [&, i] {
+                    ++asked;
+                    if (i % 3 == 0)
+                        children[static_cast<std::size_t>((i * 7) % count)].request_stop();
+                    if (i % 50 == 0) s.go([] { EXPECT_THROW(checkpoint(), cancelled); });
+                });
+                ++ready;
+                wait_for_cancel();
+            }));
+        }
+        while (ready != count) yield();
+        auto second = spawn([&] { s.cancel(); });
+        s.cancel();
+        second.join();
+        for (auto& child : children) EXPECT_THROW(child.join(), coroutine_cancelled);
+    });
+    EXPECT_EQ(asked, count);
 }
 
 }  // namespace

@@ -336,6 +336,41 @@ TEST_P(Select, ASetThatWasMovedFromIsEmpty) {
     });
 }
 
+// The set remembers an order of its channels from wait to wait, and indexes of cases that were removed.
+TEST_P(Select, ALargeSetWhoseCasesComeAndGoTellsThemApart) {
+    run([] {
+        constexpr std::size_t count = 100;
+        std::vector<chan<std::size_t>> all(count, chan<std::size_t>(1));
+        for (auto& c : all) c = chan<std::size_t>(1);
+        select_set set;
+        std::vector<std::size_t> index_of(count);
+        std::size_t got = count;
+        const auto add = [&](std::size_t i) {
+            index_of[i] =
+                set.add(on_recv(all[i], [&got](std::optional<std::size_t> v) { got = *v; }));
+        };
+        for (std::size_t i = 0; i != count; ++i) add(i * 37 % count);
+        for (std::size_t round = 0; round != 300; ++round) {
+            const std::size_t i = round * 7 % count;
+            auto sender = spawn([&] { all[i].send(i); });
+            ASSERT_EQ(set.wait(), index_of[i]);
+            ASSERT_EQ(got, i);
+            sender.join();
+            // Two go, and come back the other way round, in each other's place or at the end.
+            const std::size_t a = round * 13 % count;
+            const std::size_t b = (a + 29) % count;
+            set.remove(index_of[a]);
+            if (round % 3 == 0) {
+                EXPECT_EQ(set.try_wait(), std::nullopt);
+            }
+            set.remove(index_of[b]);
+            add(b);
+            add(a);
+            ASSERT_EQ(set.size(), count);
+        }
+    });
+}
+
 // More than fit the room that needs no allocation.
 TEST_P(Select, ASetOfMany) {
     run([] {

@@ -72,6 +72,36 @@ TEST_P(StopToken, RunsItsCallbacks) {
     });
 }
 
+// The destructor of a callback compares threads; coroutines share them.
+TEST_P(StopToken, CallbacksMayWait) {
+    run([] {
+        for (int i = 0; i != 20; ++i) {
+            std::atomic<bool> begun{false};
+            std::atomic<bool> inside{false};
+            std::atomic<bool> alive{true};
+            std::atomic<bool> seen_alive{false};
+            auto owner = spawn([&] {
+                const no_cancel deaf;
+                {
+                    const std::stop_callback callback(get_stop_token(), [&] {
+                        inside = true;
+                        for (int turn = 0; turn != 20; ++turn) yield();
+                        sleep_for(100us);
+                        seen_alive = alive.load();
+                    });
+                    begun = true;
+                    wait_until([&] { return inside.load(); });
+                }
+                alive = false;
+            });
+            wait_until([&] { return begun.load(); });
+            owner.request_stop();
+            owner.join();
+            ASSERT_TRUE(seen_alive);
+        }
+    });
+}
+
 TEST_P(StopToken, MadeAtAnyTimeIsNeverForgotten) {
     run([] {
         for (int i = 0; i != 50; ++i) {

@@ -312,7 +312,9 @@ TEST_P(SyncMutex, ReadersShareAndWritersDoNot) {
                     } else {
                         const std::shared_lock hold(m);
                         const int now = ++readers;
-                        if (now > most) most = now;
+                        for (int seen = most; seen < now;) {
+                            if (most.compare_exchange_weak(seen, now)) break;
+                        }
                         EXPECT_EQ(writers, 0);
                         yield();
                         --readers;

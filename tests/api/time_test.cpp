@@ -1,14 +1,21 @@
 // Timers, tickers and after.
+#include "support/build.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/weft.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <fstream>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <thread>
 #include <vector>
+
+#include <malloc.h>
 
 namespace weft::test {
 namespace {
@@ -145,6 +152,61 @@ TEST_P(Time, ManyAftersInALoopKeepNothing) {
         }
         EXPECT_LT(stats().timers, 2000u);
     });
+}
+
+std::size_t resident_bytes() {
+    std::size_t size = 0;
+    std::size_t resident = 0;
+    std::ifstream("/proc/self/statm") >> size >> resident;
+    return resident * 4096;
+}
+
+// What the objects themselves hold is malloc's; the runtime has a node of each, and an entry in a heap.
+TEST_P(Time, TheMemoryOfManyTimersComesBack) {
+    if (thread_sanitizer || address_sanitizer)
+        GTEST_SKIP() << "a sanitizer keeps memory of its own";
+    run([] {
+        constexpr std::size_t count = 200'000;
+        std::vector<std::unique_ptr<timer>> timers;
+        timers.reserve(count);
+        std::function<void()> nothing = [] {};
+        ::malloc_trim(0);  // What other tests have left would go, and make room in the comparison.
+        const std::size_t before = resident_bytes();
+        for (std::size_t i = 0; i != count; ++i) {
+            timers.push_back(std::make_unique<timer>(1h + std::chrono::microseconds(i), nothing));
+        }
+        const std::size_t most = resident_bytes();
+        timers.clear();
+        ::malloc_trim(0);
+        // Rounds of the monitor's give back what nothing names any more.
+        while (resident_bytes() > before + (most - before) / 2) sleep_for(50ms);
+        EXPECT_LT(stats().timers, 1000u);
+    });
+}
+
+// Sleepers 10 ms apart, which may be 100 ms late: ten of them or so wake together.
+TEST_P(Time, WithSlackTimersShareWakeUps) {
+    constexpr std::size_t count = 100;
+    std::vector<std::chrono::nanoseconds> woke(count);
+    run(
+        [&] {
+            scope s;
+            const auto start = clock::now();
+            for (std::size_t i = 0; i != count; ++i) {
+                s.go([&woke, start, i] {
+                    const auto due = start + 20ms + 10ms * i;
+                    sleep_until(due);
+                    EXPECT_GE(clock::now(), due);
+                    woke[i] = clock::now() - start;
+                });
+            }
+            s.join();
+        },
+        {.timer_slack = 100ms});
+    std::ranges::sort(woke);
+    std::size_t wake_ups = 1;
+    for (std::size_t i = 1; i != count; ++i) wake_ups += woke[i] - woke[i - 1] > 5ms ? 1 : 0;
+    EXPECT_LE(wake_ups, 40u);
 }
 
 TEST_P(Time, ATimerGoesWithItsObject) {

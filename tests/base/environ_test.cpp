@@ -36,8 +36,45 @@ TEST_F(Environ, AnEmptyOneLeavesEveryDefault) {
     EXPECT_EQ(e.stall_ms, 0u);
     EXPECT_FALSE(e.guard_canary);
     EXPECT_TRUE(e.sigquit);
+    EXPECT_FALSE(e.sigquit_always);
+    EXPECT_FALSE(e.dump_full);
+    EXPECT_TRUE(e.unclaimed);
+    EXPECT_TRUE(e.crash);
     EXPECT_EQ(e.steal_seed, 0u);
     EXPECT_EQ(printed, "");
+}
+
+TEST_F(Environ, TakesWhatIsSaidOfReports) {
+    EXPECT_TRUE(read({"WEFT_DEBUG=dump=full"}).dump_full);
+    EXPECT_FALSE(read({"WEFT_DEBUG=dump=full,dump=grouped"}).dump_full);
+    EXPECT_FALSE(read({"WEFT_DEBUG=unclaimed=0"}).unclaimed);
+    EXPECT_TRUE(read({"WEFT_DEBUG=sigquit=1"}).sigquit_always);
+    EXPECT_FALSE(read({"WEFT_DEBUG=sigquit=0"}).sigquit);
+    EXPECT_EQ(printed, "");
+    EXPECT_FALSE(read({"WEFT_DEBUG=dump=all"}).dump_full);
+    EXPECT_EQ(lines(), 1) << printed;
+}
+
+TEST_F(Environ, TakesATimerSlackInAnyUnit) {
+    EXPECT_EQ(read({"WEFT_TIMER_SLACK=70us"}).timer_slack_ns, 70'000);
+    EXPECT_EQ(read({"WEFT_TIMER_SLACK=1ms"}).timer_slack_ns, 1'000'000);
+    EXPECT_EQ(read({"WEFT_TIMER_SLACK=1s"}).timer_slack_ns, 1'000'000'000);
+    EXPECT_EQ(read({"WEFT_TIMER_SLACK=5ns"}).timer_slack_ns, 5);
+    const environment none = read({"WEFT_TIMER_SLACK=0"});
+    EXPECT_TRUE(none.has_timer_slack);
+    EXPECT_EQ(none.timer_slack_ns, 0);
+    EXPECT_EQ(printed, "");
+}
+
+TEST_F(Environ, ATimerSlackThatMakesNoSenseGivesOneLine) {
+    for (const char* const bad :
+         {"WEFT_TIMER_SLACK=", "WEFT_TIMER_SLACK=50", "WEFT_TIMER_SLACK=ms",
+          "WEFT_TIMER_SLACK=-1ms", "WEFT_TIMER_SLACK=1001ms", "WEFT_TIMER_SLACK=2s",
+          "WEFT_TIMER_SLACK=1 ms", "WEFT_TIMER_SLACK=99999999999999999999ns"}) {
+        EXPECT_FALSE(read({bad}).has_timer_slack) << bad;
+        EXPECT_EQ(lines(), 1) << printed;
+        EXPECT_NE(printed.find(bad), std::string::npos) << printed;
+    }
 }
 
 TEST_F(Environ, TakesEveryVariable) {
@@ -51,8 +88,9 @@ TEST_F(Environ, TakesEveryVariable) {
 
 TEST_F(Environ, TakesEveryKeyOfTheDebugList) {
     const environment e =
-        read({"WEFT_DEBUG=schedtrace=1000,stall=50ms,guard=canary,stealseed=7,sigquit=0"});
+        read({"WEFT_DEBUG=schedtrace=1000,stall=50ms,guard=canary,stealseed=7,sigquit=0,crash=0"});
     EXPECT_FALSE(e.sigquit);
+    EXPECT_FALSE(e.crash);
     EXPECT_EQ(e.schedtrace_ms, 1000u);
     EXPECT_EQ(e.stall_ms, 50u);
     EXPECT_TRUE(e.guard_canary);
@@ -108,6 +146,7 @@ TEST_F(Environ, ABadValueGetsOneLineThatNamesKeyAndValueAndTheDefaultStays) {
         {"WEFT_DEBUG=stall=5s", "stall=5s"},
         {"WEFT_DEBUG=guard=none", "guard=none"},
         {"WEFT_DEBUG=sigquit=no", "sigquit=no"},
+        {"WEFT_DEBUG=crash=2", "crash=2"},
         {"WEFT_DEBUG=stealseed=", "stealseed="},
     };
     for (const auto& one : cases) {

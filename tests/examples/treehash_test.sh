@@ -157,7 +157,7 @@ changes() {
     run 0 tree
     [[ "$digest" != "$before" ]] || fail "the digest has not noticed: $*"
 }
-overwrite() { printf "$2" | dd of="$1" bs=1 seek="$3" conv=notrunc status=none; }
+overwrite() { printf '%b' "$2" | dd of="$1" bs=1 seek="$3" conv=notrunc status=none; }
 
 case_digest_notices_every_change() {
     make_tree tree

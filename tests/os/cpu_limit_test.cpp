@@ -90,6 +90,28 @@ TEST_F(CpuLimit, NonsenseIsNoLimit) {
     }
 }
 
+TEST(ParseCpuMax, NumbersThatNoLongHoldsAreNoLimitAndLargeOnesAreCutOff) {
+    EXPECT_EQ(parse_cpu_max("9223372036854775807 1"), 1024u);
+    EXPECT_EQ(parse_cpu_max("9223372036854775807 9223372036854775807"), 1u);
+    EXPECT_EQ(parse_cpu_max("9223372036854775808 100000"), 0u);
+    EXPECT_EQ(parse_cpu_max("100000 9223372036854775808"), 0u);
+    EXPECT_EQ(parse_cpu_max("102500001 100000"), 1024u);
+}
+
+TEST(CgroupV2Path, IsWhatStandsInTheLineWithoutControllers) {
+    EXPECT_EQ(cgroup_v2_path("0::/user.slice/a\n"), "/user.slice/a");
+    EXPECT_EQ(cgroup_v2_path("4:cpu,cpuacct:/other\n1:name=systemd:/x\n0::/a b\n"), "/a b");
+    EXPECT_EQ(cgroup_v2_path("0::/no end of line"), "/no end of line");
+    EXPECT_EQ(cgroup_v2_path("0::/\n"), "/");
+}
+
+TEST(CgroupV2Path, IsEmptyWhereThereIsNoSuchLine) {
+    for (const char* text :
+         {"", "\n", "4:cpu:/a\n", "10::/a\n", "0::", "0::\n4:cpu:/a\n", "0::a\n"}) {
+        EXPECT_EQ(cgroup_v2_path(text), "") << '"' << text << '"';
+    }
+}
+
 TEST(UsableCpus, IsAtLeastOne) { EXPECT_GE(usable_cpus(), 1u); }
 
 }  // namespace

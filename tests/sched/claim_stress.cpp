@@ -30,6 +30,7 @@ struct member {
     token_box box;
     token_box end;
     std::atomic<coroutine*> self{nullptr};
+    std::atomic<unsigned> holders{0};
     alignas(64) std::atomic<std::uint64_t> steps{0};
 
     void count() noexcept {
@@ -56,24 +57,30 @@ protected:
         me.end.take();
     }
 
-    // Claims at random until told to stop; several at once, behind one fence, as a collector would.
-    void claim(std::uint64_t seed) {
+    // Claims at random until told to stop, among the first `among`; several at once, behind one fence, as a trimmer would.
+    void claim(std::uint64_t seed, std::size_t among) {
         struct one {
             member* of;
             coroutine* c;
         };
         random_source random(seed);
+        const claimer me;
         std::vector<one> asked;
         while (!over.load(std::memory_order_relaxed)) {
             asked.clear();
             for (std::uint32_t n = 1 + random.below(4); n != 0; --n) {
-                member& m = members[random.below(static_cast<std::uint32_t>(members.size()))];
+                member& m = members[random.below(static_cast<std::uint32_t>(among))];
                 coroutine* const c = m.self.load();
-                if (c != nullptr && request_claim(*c)) asked.push_back({&m, c});
+                if (c != nullptr && me.request(*c)) asked.push_back({&m, c});
             }
             heavy_fence();
             for (const auto& [m, c] : asked) {
-                if (!confirm_claim(*c)) continue;
+                // Others may ask, run it, and ask again between the fence and this.
+                for (std::uint32_t n = random.below(50); n != 0; --n) {
+                    std::atomic_signal_fence(std::memory_order_seq_cst);
+                }
+                if (!me.confirm(*c)) continue;
+                if (m->holders.fetch_add(1) != 0) shared.fetch_add(1);
                 const std::uint64_t before = m->steps.load();
                 for (std::uint32_t n = random.below(200); n != 0; --n) {
                     std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -81,10 +88,36 @@ protected:
                 if (random.below(16) == 0) std::this_thread::yield();
                 if (m->steps.load() != before) moved.fetch_add(1);
                 held.fetch_add(1, std::memory_order_relaxed);
-                release_claim(*c);
+                m->holders.fetch_sub(1);
+                me.release(*c);
             }
             if (asked.empty()) std::this_thread::yield();
         }
+    }
+
+    // Rings go round while `claimers` claim the members of the first `among`.
+    void claim_meanwhile(std::uint64_t claimers, std::size_t among) {
+        const std::uint64_t seed = stress_seed();
+        const std::uint64_t rounds = stress_rounds(200'000);
+        const test::watchdog dog(stress_seconds());
+        std::vector<std::thread> threads;
+        {
+            runtime up({.processors = GetParam()});
+            for (std::size_t i = 0; i != members.size(); ++i) {
+                static_cast<void>(up.submit([this, i, rounds] { go_round(i, rounds); }));
+            }
+            for (std::size_t i = 0; i != members.size(); i += 4) members[i].box.give();
+            for (std::uint64_t n = 0; n != claimers; ++n) {
+                threads.emplace_back([this, seed, n, among] { claim(seed + n, among); });
+            }
+            arrived.wait();
+            over.store(true);
+            for (auto& thread : threads) thread.join();
+            for (member& m : members) m.end.give();
+        }
+        EXPECT_EQ(moved.load(), 0u) << "ran while it was held";
+        EXPECT_EQ(shared.load(), 0u) << "two held it";
+        EXPECT_GT(held.load(), 0u) << "nobody was ever held; the test showed nothing";
     }
 
     std::vector<member> members{2 * ring};
@@ -92,30 +125,15 @@ protected:
     std::atomic<bool> over{false};
     std::atomic<std::uint64_t> held{0};
     std::atomic<std::uint64_t> moved{0};
+    std::atomic<std::uint64_t> shared{0};
 };
 
 TEST_P(ClaimStress, AClaimedCoroutineStandsStillAndIsNeverLost) {
-    const std::uint64_t seed = stress_seed();
-    const std::uint64_t rounds = stress_rounds(200'000);
-    const test::watchdog dog(stress_seconds());
-    std::vector<std::thread> claimers;
-    {
-        runtime up({.processors = GetParam()});
-        for (std::size_t i = 0; i != members.size(); ++i) {
-            static_cast<void>(up.submit([this, i, rounds] { go_round(i, rounds); }));
-        }
-        for (std::size_t i = 0; i != members.size(); i += 4) members[i].box.give();
-        for (std::uint64_t n = 0; n != 2; ++n) {
-            claimers.emplace_back([this, seed, n] { claim(seed + n); });
-        }
-        arrived.wait();
-        over.store(true);
-        for (auto& claimer : claimers) claimer.join();
-        for (member& m : members) m.end.give();
-    }
-    EXPECT_EQ(moved.load(), 0u) << "ran while it was held";
-    EXPECT_GT(held.load(), 0u) << "nobody was ever held; the test showed nothing";
+    claim_meanwhile(2, members.size());
 }
+
+// A trimmer, a dump and another dump, say.
+TEST_P(ClaimStress, SeveralWhoWantTheSameOneDoNotTakeEachOthersRequests) { claim_meanwhile(4, 1); }
 
 INSTANTIATE_TEST_SUITE_P(Processors, ClaimStress, ::testing::Values(1u, 2u, 8u),
                          ::testing::PrintToStringParamName());
@@ -123,8 +141,8 @@ INSTANTIATE_TEST_SUITE_P(Processors, ClaimStress, ::testing::Values(1u, 2u, 8u),
 TEST(Claim, ACoroutineThatRunsIsNotClaimed) {
     run([] {
         coroutine& self = *this_coroutine();
-        EXPECT_FALSE(request_claim(self));
-        EXPECT_EQ(self.claim.load(), claim_state::none);
+        EXPECT_FALSE(claimer().request(self));
+        EXPECT_EQ(self.claim.load(), 0);
     });
 }
 
@@ -143,15 +161,19 @@ TEST(Claim, OneThatParksIsClaimedOnceAndQueuedAgainAfterIt) {
                 yield();
             coroutine& c = *m.self.load();
 
-            ASSERT_TRUE(request_claim(c));
-            EXPECT_FALSE(request_claim(c)) << "somebody is claiming it already";
+            const claimer me;
+            const claimer another;
+            ASSERT_TRUE(me.request(c));
+            EXPECT_FALSE(another.request(c)) << "somebody is claiming it already";
             heavy_fence();
-            ASSERT_TRUE(confirm_claim(c));
+            EXPECT_FALSE(another.confirm(c)) << "it is not the one who asked";
+            ASSERT_TRUE(me.confirm(c));
             m.box.give();
             for (int i = 0; i != 10; ++i) yield();
             EXPECT_FALSE(ran.load());
-            EXPECT_EQ(c.claim.load(), claim_state::held_ready) << "its switch found the claim";
-            release_claim(c);
+            EXPECT_EQ(state_of_claim(c.claim.load()), claim_state::held_ready)
+                << "its switch found the claim";
+            me.release(c);
             children.join();
             EXPECT_TRUE(ran.load());
         },
@@ -172,11 +194,12 @@ TEST(Claim, ARequestIsSettledByWhoSwitchesIn) {
                 yield();
             coroutine& c = *m.self.load();
 
-            ASSERT_TRUE(request_claim(c));
+            const claimer me;
+            ASSERT_TRUE(me.request(c));
             m.box.give();
-            while (m.steps.load() == 0 && c.claim.load() != claim_state::none) yield();
-            EXPECT_FALSE(confirm_claim(c)) << "it has run meanwhile";
-            EXPECT_EQ(c.claim.load(), claim_state::none);
+            while (m.steps.load() == 0 && c.claim.load() != 0) yield();
+            EXPECT_FALSE(me.confirm(c)) << "it has run meanwhile";
+            EXPECT_EQ(c.claim.load(), 0);
             m.end.give();
             children.join();
         },

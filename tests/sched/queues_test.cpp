@@ -70,20 +70,23 @@ protected:
     ~GlobalQueue() override { queue.release(); }
     std::vector<std::uint64_t> take(std::size_t most, std::size_t processors) {
         std::vector<coroutine*> out(most);
-        out.resize(queue.take(out, processors));
+        out.resize(queue.take(out, processors, turn));
         std::vector<std::uint64_t> ids;
         for (const coroutine* one : out) ids.push_back(one->id);
         return ids;
     }
+    // As what a run queue spills.
+    void spill(coroutine& one) { queue.spill(std::array<coroutine*, 1>{&one}, turn); }
     std::array<coroutine, 10> c;
     global_queue queue;
+    std::uint64_t turn = 0;
 };
 
 TEST_F(GlobalQueue, IsFirstInFirstOut) {
     EXPECT_TRUE(queue.empty());
-    queue.push(c[0]);
+    spill(c[0]);
     const std::array<coroutine*, 2> batch{&c[1], &c[2]};
-    queue.push(batch);
+    queue.spill(batch, turn);
     EXPECT_EQ(queue.size(), 3u);
     EXPECT_EQ(take(8, 1), (std::vector<std::uint64_t>{0, 1, 2}));
     EXPECT_TRUE(queue.empty());
@@ -92,8 +95,8 @@ TEST_F(GlobalQueue, IsFirstInFirstOut) {
 
 TEST_F(GlobalQueue, ThoseThatHaveNeverRunAreLastInFirstOut) {
     for (std::size_t i = 2; i != 6; ++i) c[i].state.store(co_state::runnable);
-    queue.push(std::array<coroutine*, 3>{&c[0], &c[2], &c[3]});
-    queue.push(std::array<coroutine*, 3>{&c[4], &c[5], &c[1]});
+    queue.spill(std::array<coroutine*, 3>{&c[0], &c[2], &c[3]}, turn);
+    queue.spill(std::array<coroutine*, 3>{&c[4], &c[5], &c[1]}, turn);
     EXPECT_EQ(queue.size(), 6u);
     // The last batch of them comes first; then those that have run, in order.
     EXPECT_EQ(take(8, 1), (std::vector<std::uint64_t>{4, 5, 2, 3, 0, 1}));
@@ -108,9 +111,9 @@ TEST_F(GlobalQueue, ThoseThatHaveRunHaveAShareBesideThem) {
         one.state.store(co_state::runnable);
         batch.push_back(&one);
     }
-    queue.push(batch);
-    queue.push(c[1]);
-    queue.push(c[2]);
+    queue.spill(batch, turn);
+    spill(c[1]);
+    spill(c[2]);
     const auto seen = take(40, 1);
     EXPECT_EQ(seen[15], 1u);
     EXPECT_EQ(seen[31], 2u);
@@ -120,8 +123,8 @@ TEST_F(GlobalQueue, ThoseThatHaveRunHaveAShareBesideThem) {
 
 TEST_F(GlobalQueue, AFairnessTurnTakesTheOldestOfEither) {
     for (std::size_t i = 4; i != 8; ++i) c[i].state.store(co_state::runnable);
-    queue.push(std::array<coroutine*, 4>{&c[4], &c[5], &c[0], &c[1]});
-    queue.push(std::array<coroutine*, 2>{&c[6], &c[7]});
+    queue.spill(std::array<coroutine*, 4>{&c[4], &c[5], &c[0], &c[1]}, turn);
+    queue.spill(std::array<coroutine*, 2>{&c[6], &c[7]}, turn);
     std::vector<std::uint64_t> seen;
     for (std::array<coroutine*, 1> out; queue.take_fairly(out, 1) != 0;) {
         seen.push_back(out[0]->id);
@@ -129,20 +132,85 @@ TEST_F(GlobalQueue, AFairnessTurnTakesTheOldestOfEither) {
     EXPECT_EQ(seen, (std::vector<std::uint64_t>{5, 0, 4, 1, 7, 6}));
 }
 
+TEST_F(GlobalQueue, ThoseThatHaveNeverRunComeInOrderWhileTheOldestIsOld) {
+    for (coroutine& one : c) one.state.store(co_state::runnable);
+    for (std::size_t i = 0; i != 5; ++i) spill(c[i]);
+    turn = 31;
+    spill(c[5]);
+    EXPECT_EQ(take(1, 1), (std::vector<std::uint64_t>{5})) << "all are young";
+    turn = 32;
+    spill(c[6]);
+    spill(c[7]);
+    EXPECT_EQ(take(5, 1), (std::vector<std::uint64_t>{0, 1, 2, 3, 4}));
+    EXPECT_EQ(take(2, 1), (std::vector<std::uint64_t>{7, 6})) << "the old ones are gone";
+}
+
+TEST_F(GlobalQueue, ArrivalsAreApartAndInOrder) {
+    spill(c[0]);
+    queue.push_arrival(c[1]);
+    queue.push_arrivals(std::array<coroutine*, 2>{&c[2], &c[3]});
+    EXPECT_TRUE(queue.has_arrivals());
+    EXPECT_EQ(queue.size(), 4u);
+    std::array<coroutine*, 2> out;
+    ASSERT_EQ(queue.take_arrivals(out, 2), 2u) << "3 / 2 + 1";
+    EXPECT_EQ(out[0], &c[1]);
+    EXPECT_EQ(out[1], &c[2]);
+    ASSERT_EQ(queue.take_arrivals(out, 2), 1u);
+    EXPECT_FALSE(queue.has_arrivals());
+    EXPECT_EQ(take(8, 1), (std::vector<std::uint64_t>{0}));
+}
+
+TEST_F(GlobalQueue, ExpiredOnesAreTakenOneAtATimeAndNotAmongTheOthers) {
+    queue.push_expired(c[0], 7);
+    queue.push_expired(c[1], 7);
+    EXPECT_FALSE(queue.empty());
+    EXPECT_TRUE(take(8, 1).empty());
+    EXPECT_EQ(queue.take_expired(), &c[0]);
+    EXPECT_EQ(queue.take_expired(), &c[1]);
+    EXPECT_EQ(queue.take_expired(), nullptr);
+    EXPECT_TRUE(queue.empty());
+}
+
+TEST_F(GlobalQueue, WhoHasWaitedForSeveralTurnsIsOverdue) {
+    for (std::size_t i = 4; i != 8; ++i) c[i].state.store(co_state::runnable);
+    turn = 10;
+    for (std::size_t i = 0; i != 8; ++i) spill(c[i]);
+    queue.push_expired(c[8], turn);
+    queue.push_expired(c[9], turn + 1);
+    const auto overdue = [&] {
+        std::vector<std::uint64_t> ids;
+        while (coroutine* const one = queue.take_overdue(turn)) ids.push_back(one->id);
+        EXPECT_FALSE(queue.has_overdue(turn));
+        return ids;
+    };
+    turn = 11;
+    EXPECT_TRUE(overdue().empty());
+    turn = 12;
+    EXPECT_EQ(overdue(), (std::vector<std::uint64_t>{0, 8, 1, 2, 3}))
+        << "after two turns, if they have run";
+    turn = 14;
+    EXPECT_EQ(overdue(), (std::vector<std::uint64_t>{9}));
+    turn = 41;
+    EXPECT_TRUE(overdue().empty());
+    turn = 42;
+    EXPECT_EQ(overdue(), (std::vector<std::uint64_t>{4, 5, 6, 7})) << "after 32, if they have not";
+    EXPECT_TRUE(queue.empty());
+}
+
 TEST_F(GlobalQueue, LeavesAShareForTheOtherProcessors) {
-    for (coroutine& one : c) queue.push(one);
+    for (coroutine& one : c) spill(one);
     EXPECT_EQ(take(8, 4), (std::vector<std::uint64_t>{0, 1, 2})) << "10 / 4 + 1";
     EXPECT_EQ(queue.size(), 7u);
 }
 
 TEST_F(GlobalQueue, GivesNoMoreThanThereIsRoomFor) {
-    for (coroutine& one : c) queue.push(one);
+    for (coroutine& one : c) spill(one);
     EXPECT_EQ(take(2, 1).size(), 2u);
     EXPECT_EQ(queue.size(), 8u);
 }
 
 TEST_F(GlobalQueue, AlwaysGivesAtLeastOneWhenThereIsOne) {
-    queue.push(c[0]);
+    spill(c[0]);
     EXPECT_EQ(take(8, 1000).size(), 1u);
 }
 

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <chrono>
 #include <complex>
-#include <cstdarg>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -16,10 +15,12 @@
 
 #define FOREIGN_SHARED
 #include "split/foreign.hpp"
+#include "split/variadic.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
+using weft::test::sum_variadic;
 
 std::atomic<int> failures{0};
 
@@ -35,15 +36,6 @@ void check(bool right, const char* what, int line) {
     if (depth == 0) return 0;
     const long below = recurse(depth - 1);
     return below + 1 + (here - depth);
-}
-
-[[gnu::noinline]] double sum_variadic(int count, ...) {
-    va_list list;
-    va_start(list, count);
-    double sum = 0;
-    for (int i = 0; i != count; ++i) sum += i % 2 == 0 ? va_arg(list, int) : va_arg(list, double);
-    va_end(list);
-    return sum;
 }
 
 struct words {

@@ -2,11 +2,11 @@
 // limit gets lost and none stays, whoever of the two comes first.
 #include "sched/preempt.hpp"
 #include "split/segments.hpp"
+#include "split/variadic.hpp"
 #include "support/stress.hpp"
 
 #include <atomic>
 #include <chrono>
-#include <cstdarg>
 #include <thread>
 
 #define FOREIGN_SHARED
@@ -16,15 +16,6 @@ namespace weft::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-[[gnu::noinline]] double sum_variadic(int count, ...) {
-    va_list list;
-    va_start(list, count);
-    double sum = 0;
-    for (int i = 0; i != count; ++i) sum += i % 2 == 0 ? va_arg(list, int) : va_arg(list, double);
-    va_end(list);
-    return sum;
-}
 
 [[gnu::noinline]] long weigh(long a, long b, long c, long d, long e, long f, long g, double x,
                              double y) {

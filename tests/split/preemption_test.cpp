@@ -1,12 +1,13 @@
 // Code that only calls functions, and never the runtime, is preempted where it calls: nothing of the call is lost, and
 // the others run.
+#include "sched/preempt.hpp"
 #include "split/segments.hpp"
+#include "split/variadic.hpp"
 #include "support/places.hpp"
 
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <cstdarg>
 #include <cstdint>
 #include <cstdlib>
 #include <mutex>
@@ -33,15 +34,6 @@ using namespace std::chrono_literals;
            static_cast<std::uint64_t>(x0 + 2 * x1 + 3 * x2 + 4 * x3 + 5 * x4 + 6 * x5 + 7 * x6 +
                                       8 * x7) +
            s0 * 19 + s1 * 23;
-}
-
-[[gnu::noinline]] double sum_variadic(int count, ...) {
-    va_list list;
-    va_start(list, count);
-    double sum = 0;
-    for (int i = 0; i != count; ++i) sum += i % 2 == 0 ? va_arg(list, int) : va_arg(list, double);
-    va_end(list);
-    return sum;
 }
 
 [[gnu::noinline]] std::uint64_t recurse(int depth, std::uint64_t x) {
@@ -230,13 +222,13 @@ protected:
         return during;
     }
 
-    // Long enough that it would be preempted: a request is there, and stays there.
-    static void call_for_long() {
-        const auto until = weft::clock::now() + 20ms;
-        std::uint64_t i = 0;
-        do {
-            for (int n = 0; n != 100; ++n) one_round(++i);
-        } while (weft::clock::now() < until);
+    // It is asked to yield, and calls, again and again.
+    static void call_while_asked() {
+        detail::machine& m = *detail::this_machine();
+        for (std::uint64_t i = 0; i != 100; ++i) {
+            detail::request_preemption(m, detail::preempt_slice);
+            for (int n = 0; n != 3; ++n) one_round(i);
+        }
     }
 };
 
@@ -253,7 +245,7 @@ TEST_F(SplitPreemptionOfOne, NotWhereItIsForbidden) {
     EXPECT_EQ(counted_during([](std::atomic<std::uint64_t>& count) {
                   const no_preempt stay;
                   const std::uint64_t before = count;
-                  call_for_long();
+                  call_while_asked();
                   return count - before;
               }),
               0u);
@@ -268,7 +260,7 @@ TEST_F(SplitPreemptionOfOne, NotInACallbackOfTheCLibrary) {
                   struct calls {
                       static int order(const void* a, const void* b) {
                           const std::uint64_t before = *counter_to_watch;
-                          call_for_long();
+                          call_while_asked();
                           counted_in_comparator += *counter_to_watch - before;
                           return *static_cast<const int*>(a) - *static_cast<const int*>(b);
                       }
@@ -284,10 +276,10 @@ TEST_F(SplitPreemptionOfOne, NotInACallbackOfTheCLibrary) {
 
 TEST_F(SplitPreemptionOfOne, NotInACallbackOfALibrary) {
     EXPECT_EQ(counted_during([](std::atomic<std::uint64_t>& count) {
-                  const std::uint64_t before = count;
                   std::uint64_t during = 0;
                   foreign_shared::call_function([&] {
-                      call_for_long();
+                      const std::uint64_t before = count;  // On the way here others may run.
+                      call_while_asked();
                       during = count - before;
                   });
                   return during;
@@ -300,18 +292,21 @@ TEST_F(SplitPreemptionOfOne, NotWhileItHoldsALockOfTheThreadLibrary) {
     EXPECT_EQ(counted_during([](std::atomic<std::uint64_t>& count) {
                   std::mutex one;
                   std::shared_mutex another;
-                  const std::uint64_t before = count;
+                  std::uint64_t during = 0;
                   {
                       const std::lock_guard hold(one);
-                      call_for_long();
+                      const std::uint64_t before = count;
+                      call_while_asked();
+                      during += count - before;
                   }
                   {
                       const std::shared_lock hold(another);
                       const std::unique_lock tried(one, std::try_to_lock);
-                      call_for_long();
+                      const std::uint64_t before = count;
+                      call_while_asked();
+                      during += count - before;
                   }
-                  // Between the two, and since: neither is held where these look.
-                  return count - before;
+                  return during;
               }),
               0u);
 }
@@ -331,7 +326,7 @@ TEST_F(SplitPreemptionOfOne, NotWhileItInitialisesAStatic) {
     EXPECT_EQ(counted_during([](std::atomic<std::uint64_t>& count) {
                   const std::uint64_t before = count;
                   static const std::uint64_t during = [&] {
-                      call_for_long();
+                      call_while_asked();
                       return count - before;
                   }();
                   return during;
@@ -347,7 +342,7 @@ TEST_F(SplitPreemptionOfOne, NotWhileAnExceptionIsOnItsWay) {
                       std::uint64_t& during;
                       ~guard() {
                           const std::uint64_t before = count;
-                          call_for_long();
+                          call_while_asked();
                           during = count - before;
                       }
                   };

@@ -44,7 +44,9 @@ inline std::size_t chain_length(const segment* newest) noexcept {
 [[gnu::always_inline]] inline std::size_t room_left() noexcept {
     std::uintptr_t stack_pointer;
     asm volatile("movq %%rsp, %0" : "=r"(stack_pointer));
-    return stack_pointer - reinterpret_cast<std::uintptr_t>(newest_segment().limit);
+    const auto limit = reinterpret_cast<std::uintptr_t>(newest_segment().limit);
+    // A small frame may reach below the limit, into the red zone.
+    return stack_pointer > limit ? stack_pointer - limit : 0;
 }
 
 /// Calls f with about `room` bytes left on the segment that it is called on, or with what there is if that is less.

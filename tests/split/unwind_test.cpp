@@ -207,8 +207,8 @@ TEST_F(SplitUnwind, ThroughTheCLibrary) {
             });
             caught_here([&] {
                 descend_in_small_frames(5, destroyed, [&] {
-                    static_cast<void>(
-                        std::bsearch(numbers, numbers, 3, sizeof(int), throwing_order));
+                    [[maybe_unused]] const void* const found =
+                        std::bsearch(numbers, numbers, 3, sizeof(int), throwing_order);
                 });
             });
             EXPECT_EQ(destroyed, 12);

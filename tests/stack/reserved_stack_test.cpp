@@ -223,7 +223,7 @@ TEST_F(StackStore, NothingIsInUseAfterReleaseAlsoWhatWasNotGivenBack) {
 }
 
 TEST_F(StackStore, WithoutGuardsTheLowestWordTells) {
-    store.configure(true);
+    store.configure(true, stack_store::log2_min);
     const stack_ref s = take();
     EXPECT_TRUE(store.canary_intact(s));
     *reinterpret_cast<std::uint64_t*>(s.base()) = 1;  // Without a guard this goes through.

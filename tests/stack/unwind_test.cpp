@@ -72,10 +72,10 @@ stack_space space_of(const coroutine& c) {
 
 // Waits until it is parked, and has its frames.
 std::vector<std::uintptr_t> frames_of_parked(id who) {
+    const claimer me;
     for (;;) {
         coroutine* const c = find(who);
-        const bool claimed =
-            c != nullptr && request_claim(*c) && (heavy_fence(), confirm_claim(*c));
+        const bool claimed = c != nullptr && me.request(*c) && (heavy_fence(), me.confirm(*c));
         if (!claimed) {
             weft::yield();
             continue;
@@ -84,7 +84,7 @@ std::vector<std::uintptr_t> frames_of_parked(id who) {
         all_frames frames;
         const context_ref context = c->context;
         const std::size_t n = unwind_parked(context, space_of(*c), frames);
-        release_claim(*c);
+        me.release(*c);
         if (waits) return {frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(n)};
         weft::yield();
     }
@@ -149,9 +149,10 @@ TEST_P(Unwind, KeepsToTheRoomItIsGiven) {
         });
         static_cast<void>(frames_of_parked(parked.get_id()));
         coroutine* const found = find(parked.get_id());
-        while (!request_claim(*found)) {}
+        const claimer me;
+        while (!me.request(*found)) {}
         heavy_fence();
-        ASSERT_TRUE(confirm_claim(*found));
+        ASSERT_TRUE(me.confirm(*found));
         const context_ref context = found->context;
         std::array<std::uintptr_t, 3> few{1, 1, 1};
         EXPECT_EQ(unwind_parked(context, space_of(*found), std::span(few).first(2)), 2u);
@@ -159,7 +160,7 @@ TEST_P(Unwind, KeepsToTheRoomItIsGiven) {
         EXPECT_EQ(unwind_parked(context, space_of(*found), {}), 0u);
         const stack_store others;
         EXPECT_EQ(unwind_parked(context, {others}, few), 0u) << "frames elsewhere are not followed";
-        release_claim(*found);
+        me.release(*found);
         parked.request_stop();
     });
 }

@@ -17,7 +17,9 @@ namespace {
                                const child_options& options) {
     ::dup2(write_end, STDERR_FILENO);
     ::close(write_end);
-    const rlimit no_core{0, 0};
+    rlimit no_core{};  // Unless the body asks for one.
+    ::getrlimit(RLIMIT_CORE, &no_core);
+    no_core.rlim_cur = 0;
     ::setrlimit(RLIMIT_CORE, &no_core);
     ::signal(SIGALRM, SIG_DFL);
     ::signal(SIGABRT, SIG_DFL);

@@ -1,7 +1,11 @@
 // A dump taken apart.
 #pragma once
 
+#include <weft/weft.hpp>
+
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -9,8 +13,18 @@
 
 namespace weft::test {
 
+/// While one of these lives, runtimes that start write a block for each coroutine, instead of one for a group.
+class full_dumps {
+public:
+    full_dumps() { ::setenv("WEFT_DEBUG", "dump=full", 1); }
+    ~full_dumps() { ::unsetenv("WEFT_DEBUG"); }
+    full_dumps(const full_dumps&) = delete;
+    full_dumps& operator=(const full_dumps&) = delete;
+};
+
 struct dump_block {
-    std::string head;                // coroutine 7 'parser' [join of coroutine 8, 3 s]:
+    std::string
+        head;  // coroutine 7 'parser' [join of coroutine 8, 3 s]: or 9 coroutines [...]: 1, 2
     std::vector<std::string> lines;  // The stack.
     std::string created_at;          // file:line
 
@@ -19,6 +33,10 @@ struct dump_block {
         const std::size_t close = head.rfind(']');
         if (open == std::string::npos || close == std::string::npos) return "";
         return head.substr(open + 1, close - open - 1);
+    }
+    /// How many coroutines it is for.
+    [[nodiscard]] std::size_t count() const {
+        return head.starts_with("coroutine ") ? 1 : std::strtoul(head.c_str(), nullptr, 10);
     }
     /// The first line of the stack from `from` on that holds `part`; lines.size() when there is none.
     [[nodiscard]] std::size_t line_with(std::string_view part, std::size_t from = 0) const {
@@ -39,7 +57,10 @@ public:
         bool inside = false;
         for (std::string line; std::getline(in, line);) {
             if (!inside) {
-                if (!line.starts_with("coroutine ")) {
+                const bool group = !line.empty() && line[0] >= '0' && line[0] <= '9' &&
+                                   line.find(" coroutines [") != std::string::npos;
+                const bool one = line.starts_with("coroutine ") && line.ends_with("]:");
+                if (!one && !group) {
                     if (!line.empty()) others_.push_back(line);
                     continue;
                 }
@@ -72,5 +93,23 @@ private:
     std::vector<dump_block> all_;
     std::vector<std::string> others_;
 };
+
+/// A dump of the runtime that is up.
+inline dump_blocks dump_now() {
+    std::ostringstream out;
+    report::dump(out);
+    return dump_blocks(out.str());
+}
+
+/// Dumps until `condition` holds for one. Between them the others have all the time that they want, because a dump of many takes
+/// long: so it sleeps, and does not yield.
+template <class Condition>
+dump_blocks dump_until(Condition&& condition) {
+    for (;;) {
+        dump_blocks d = dump_now();
+        if (condition(d)) return d;
+        weft::sleep_for(std::chrono::milliseconds(1));
+    }
+}
 
 }  // namespace weft::test

@@ -23,6 +23,7 @@ namespace {
 
 // As in timer_heap.cpp: fewer dead timers are not worth a sweep.
 constexpr std::size_t dead_least = tiny_limits ? 2 : 64;
+constexpr std::size_t looks = timer_heap::looks_a_step;
 
 // A sleeper of a thread, which nobody sleeps on: firing it needs no runtime.
 struct waiter {
@@ -117,8 +118,108 @@ TEST_F(TimerHeap, ForgettingSweepsOnceHalfAreDead) {
     EXPECT_EQ(earliest(), 0);
     all[count / 2 - 1]->end_otherwise();
     heap.forget(p);
+    heap.cool(p);
     EXPECT_EQ(heap.size(), count / 2);
     EXPECT_EQ(earliest(), static_cast<std::int64_t>(count / 2)) << "of those that are left";
+}
+
+TEST_F(TimerHeap, NoCallOfForgetDropsManyHoweverManyAreDead) {
+    const std::size_t count = 40 * looks;
+    for (std::size_t i = 0; i != count; ++i) add(static_cast<std::int64_t>(i * 7919 % 1'000'003));
+    std::size_t calls = 0;
+    for (std::size_t i = 0; i != count; ++i) {
+        all[i]->end_otherwise();
+        const std::size_t before = heap.size();
+        heap.forget(p);
+        ASSERT_LE(before - heap.size(), looks) << "call " << i;
+        if (heap.size() != before) ++calls;
+    }
+    EXPECT_LE(heap.size(), dead_least + looks);
+    EXPECT_GE(calls, count / looks / 2) << "in steps";
+}
+
+// A sweep that is under way when nobody forgets any more goes on when memory is given back.
+TEST_F(TimerHeap, CoolEndsASweepThatNobodyGoesOnWith) {
+    const std::size_t count = 8 * looks;
+    for (std::size_t i = 0; i != count; ++i) add(static_cast<std::int64_t>(i));
+    for (std::size_t i = 0; i != count / 2; ++i) all[2 * i]->end_otherwise();
+    for (std::size_t i = 0; i != count / 2; ++i) heap.forget(p);
+    ASSERT_GT(heap.size(), count / 2);
+    EXPECT_GT(heap.cool(p), 0u);
+    EXPECT_EQ(heap.size(), count / 2);
+    EXPECT_EQ(earliest(), 1);
+    EXPECT_EQ(heap.cool(p), 0u) << "nothing is left to do";
+    for (std::size_t i = 0; i != count / 2; ++i) {
+        ASSERT_EQ(run_all_due(static_cast<std::int64_t>(2 * i + 1)), 1u) << "the order is kept";
+    }
+}
+
+// Timers that are added rise past the cursor and push others behind it, where the sweep does not come by.
+TEST_F(TimerHeap, TimersAddedDuringASweepHideNoDeadOnes) {
+    random_source random(stress_seed());
+    const std::size_t count = 16 * looks;
+    for (std::size_t i = 0; i != count; ++i) add(1'000'000 + random.below(1'000'000));
+    for (std::size_t i = 0; i != count; ++i) all[i]->end_otherwise();
+    for (std::size_t i = 0; i != count; ++i) {
+        heap.forget(p);
+        add(static_cast<std::int64_t>(1'000'000 - i));  // Each earlier than all before it.
+    }
+    for (std::size_t i = 0; i != count; ++i) {
+        all[count + i]->end_otherwise();
+        heap.forget(p);
+    }
+    while (heap.cool(p) != 0) {}
+    EXPECT_LE(heap.size(), dead_least);
+}
+
+TEST_F(TimerHeap, WhatIsForgottenInFrontIsDroppedUpToTheFirstThatMatters) {
+    for (int i = 0; i != 30; ++i) add(i);
+    for (std::size_t i = 0; i != 20; ++i) {
+        all[i]->end_otherwise();
+        heap.forget(p);
+    }
+    const std::size_t before = heap.size();  // Tiny limits sweep already.
+    const std::size_t dead = before - 10;
+    EXPECT_EQ(heap.drop_forgotten(p, 1), std::min<std::size_t>(dead, 1));
+    EXPECT_EQ(heap.drop_forgotten(p, 100), dead - std::min<std::size_t>(dead, 1));
+    EXPECT_EQ(heap.size(), 10u);
+    EXPECT_EQ(earliest(), 20);
+    EXPECT_EQ(heap.drop_forgotten(p, 100), 0u);
+}
+
+TEST_F(TimerHeap, GivesItsMemoryBackAsItShrinks) {
+    const std::size_t count = 100'000;
+    for (std::size_t i = 0; i != count; ++i) add(static_cast<std::int64_t>(i));
+    const std::size_t most = heap.reserved_bytes();
+    EXPECT_GE(most, count * sizeof(timer_heap::entry));
+    run_all_due(static_cast<std::int64_t>(count) - 1000);
+    EXPECT_LE(heap.reserved_bytes(), most / 8);
+    run_all_due(static_cast<std::int64_t>(count));
+    EXPECT_EQ(heap.size(), 0u);
+}
+
+// An owner gives the memory of its target back when no timer names it any more.
+TEST_F(TimerHeap, CountsTheTimersThatDoNotNameTheirTargetAnyMore) {
+    static int fired;
+    fired = 0;
+    timer_target target;
+    target.fire = [](timer_target&, std::uint64_t) noexcept { ++fired; };
+    target.word = 1;
+    {
+        timer_heap other;
+        other.add(p, 10, timer_event::call(target, 1));
+        other.add(p, 20, timer_event::call(target, 1));
+        other.add(p, 30, timer_event::call(target, 1));
+        EXPECT_EQ(other.run_due(p, 10), 1u);
+        EXPECT_EQ(fired, 1);
+        EXPECT_EQ(target.timers_gone.load(), 1u);
+        target.word = 3;
+        other.forget(p);
+        EXPECT_EQ(other.drop_forgotten(p, 1), 1u);
+        EXPECT_EQ(target.timers_gone.load(), 2u);
+    }
+    EXPECT_EQ(target.timers_gone.load(), 3u) << "those that go with the heap count too";
+    EXPECT_EQ(fired, 1);
 }
 
 TEST_F(TimerHeap, FewDeadOnesAreLeftAlone) {
@@ -162,7 +263,7 @@ TEST_F(TimerHeap, BehavesAsASortedListOverRandomPrograms) {
             model.erase(victim);
             ++dead;
             heap.forget(p);
-            ASSERT_LE(heap.size(), model.size() + std::max(dead_least, heap.size() / 2))
+            ASSERT_LE(heap.size(), model.size() + std::max(dead_least, heap.size() / 2) + looks)
                 << "step " << step;
         } else {
             // To the next deadline exactly, or some way on.
@@ -184,6 +285,7 @@ TEST_F(TimerHeap, BehavesAsASortedListOverRandomPrograms) {
         ASSERT_GE(heap.size(), model.size()) << "step " << step;
         if (all.size() > 2000) {
             // Start over; the waiters must outlive their timers.
+            heap.cool(p);
             run_all_due(now + 1000);
             model.clear();
             all.clear();

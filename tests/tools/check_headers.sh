@@ -17,6 +17,8 @@ for compiler in "$@"; do
     path=$(realpath "$(command -v "$compiler")")
     if [[ "$seen" == *" $path "* ]]; then continue; fi
     seen+="$path "
+    # The inner shell expands what is in single quotes.
+    # shellcheck disable=SC2016
     # The header comes in by -include: compiled as a file of its own, its #pragma once would be a warning.
     if find weft -name '*.hpp' -print0 | sort -z |
         xargs -0 -P "$(nproc)" -I{} sh -c \

@@ -1,65 +1,74 @@
 #include "call_graph.hpp"
 
 #include <algorithm>
-#include <fstream>
+#include <charconv>
 #include <stdexcept>
 
 namespace weft::tools {
 namespace {
 
 // What stands between `before` and the next quote behind it.
-std::string quoted(const std::string& line, const std::string& before) {
+std::string_view quoted(std::string_view line, std::string_view before) {
     const std::size_t at = line.find(before);
-    if (at == std::string::npos) return {};
-    const std::size_t begin = at + before.size();
-    return line.substr(begin, line.find('"', begin) - begin);
+    if (at == std::string_view::npos) return {};
+    const std::string_view rest = line.substr(at + before.size());
+    return rest.substr(0, rest.find('"'));
 }
 
 // A name that the source gives by asm("name") has a star in front.
-std::string name_of(std::string title) {
-    if (title.starts_with('*')) title.erase(0, 1);
-    return title;
+std::string title_in(std::string_view line, std::string_view before) {
+    std::string_view title = quoted(line, before);
+    if (title.starts_with('*')) title.remove_prefix(1);
+    if (title.empty()) {
+        throw std::runtime_error("its call graph has a line that names no function: " +
+                                 std::string(line));
+    }
+    return std::string(title);
 }
 
-// The qualified name in a declaration such as `void a::b(int) const`.
-std::string name_in(const std::string& declaration) {
-    int inside = 0;
-    std::size_t begin = 0;
-    for (std::size_t i = 0; i != declaration.size(); ++i) {
-        const char c = declaration[i];
-        if (c == '<') ++inside;
-        if (c == '>') --inside;
-        if (inside != 0) continue;
-        if (c == '(') return declaration.substr(begin, i - begin);
-        if (c == ' ' || c == '*' || c == '&') begin = i + 1;
+// No sum of frames overflows.
+constexpr std::size_t frame_max = std::size_t{1} << 40;
+
+// The number in front of " bytes (static)", or of " bytes (dynamic)".
+std::optional<std::size_t> frame_in(std::string_view label) {
+    const std::size_t end = label.rfind(" bytes (");
+    if (end == std::string_view::npos) return {};
+    const std::size_t begin = label.rfind("\\n", end);
+    std::size_t bytes = 0;
+    const char* const last = label.data() + end;
+    // A number that no std::size_t holds is read to its end too, and leaves an error.
+    if (begin == std::string_view::npos ||
+        std::from_chars(label.data() + begin + 2, last, bytes) !=
+            std::from_chars_result{last, {}} ||
+        bytes > frame_max) {
+        throw std::runtime_error("its call graph has a frame that is no number: " +
+                                 std::string(label));
     }
-    return {};
+    return bytes;
 }
 
 }  // namespace
 
-void call_graph::read(const std::filesystem::path& file) {
-    std::ifstream in(file);
-    if (!in)
-        throw std::runtime_error("can't read " + file.string() +
-                                 ": the compiler writes it, unless a cache stands in for it");
-    for (std::string line; std::getline(in, line);) {
+void call_graph::read(const std::string& object, std::string_view text) {
+    while (!text.empty()) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(line.size() + 1, text.size()));
         if (line.starts_with("node:")) {
-            const std::string title = name_of(quoted(line, "title: \""));
-            const std::string label = quoted(line, "label: \"");
-            const std::size_t at = label.rfind(" bytes (");
-            if (at == std::string::npos) continue;
-            const std::size_t begin = label.rfind("\\n", at) + 2;
+            const std::string title = title_in(line, "title: \"");
+            const std::string_view label = quoted(line, "label: \"");
+            const std::optional<std::size_t> bytes = frame_in(label);
+            if (!bytes) continue;
             function& f = functions_[title];
-            const std::size_t bytes = std::stoul(label.substr(begin, at - begin));
-            f.files.insert(file.string());
-            by_name_[name_in(label.substr(0, label.find("\\n")))].insert(title);
-            f.stack =
-                std::max(f.stack.value_or(0), bytes);  // An inline function has one in each file.
-            f.dynamic = f.dynamic || label.compare(at, 16, " bytes (dynamic)") == 0;
+            f.objects.insert(object);
+            // An inline function has a frame in each object.
+            f.stack = std::max(f.stack.value_or(0), *bytes);
+            f.dynamic = f.dynamic || label.ends_with("(dynamic)");
+            if (const std::size_t colon = title.rfind(':'); colon != std::string::npos) {
+                locals_[object][title.substr(colon + 1)] = title;
+            }
         } else if (line.starts_with("edge:")) {
-            functions_[name_of(quoted(line, "sourcename: \""))].callees.insert(
-                name_of(quoted(line, "targetname: \"")));
+            functions_[title_in(line, "sourcename: \"")].callees.insert(
+                title_in(line, "targetname: \""));
         }
     }
 }
@@ -67,7 +76,7 @@ void call_graph::read(const std::filesystem::path& file) {
 void call_graph::alias(const std::string& name, const std::string& real) {
     function& f = functions_[name];
     f.stack = 0;
-    f.files = functions_.at(real).files;
+    f.objects = functions_.at(real).objects;
     f.callees = {real};
 }
 
@@ -79,10 +88,12 @@ void call_graph::resolve_indirect(const std::string& caller,
     found->second.callees.insert(callees.begin(), callees.end());
 }
 
-std::set<std::string> call_graph::named(const std::string& name) const {
-    if (functions_.contains(name)) return {name};
-    const auto found = by_name_.find(name);
-    return found == by_name_.end() ? std::set<std::string>() : found->second;
+std::string call_graph::name_of(const std::string& object, std::string_view symbol) const {
+    if (const auto locals = locals_.find(object); locals != locals_.end()) {
+        const auto found = locals->second.find(symbol);
+        if (found != locals->second.end()) return found->second;
+    }
+    return defines(std::string(symbol)) ? std::string(symbol) : std::string();
 }
 
 bool call_graph::defines(const std::string& name) const {
@@ -91,27 +102,24 @@ bool call_graph::defines(const std::string& name) const {
 }
 
 bool call_graph::is_far(const std::string& caller, const std::string& callee) const {
-    return deep_.contains(callee) && functions_.at(caller).files != functions_.at(callee).files;
+    return deep_.contains(callee) && functions_.at(caller).objects != functions_.at(callee).objects;
 }
 
 const call_graph::bound& call_graph::measure(const std::string& name, std::size_t foreign,
                                              std::vector<std::string>& above) {
     constexpr std::size_t return_address = 8;
     if (const auto known = bounds_.find(name); known != bounds_.end()) return known->second;
-    bound result{return_address, {}};
+    bound result{return_address, {}, {}, {}};
     const auto found = functions_.find(name);
     if (found == functions_.end() || !found->second.stack) {
         const auto known = foreign_.find(name);
         result.bytes = known == foreign_.end() ? foreign : known->second;
-        if (unbounded_.contains(name)) {
-            result.bytes.reset();
-            reasons_[name] = {"needs much: " + name};
-        }
+        if (unbounded_.contains(name)) result = {{}, {}, "needs much", {}};
         return bounds_[name] = result;
     }
     const function& f = found->second;
-    std::set<std::string> why;
-    if (f.dynamic) why.insert("has a frame of unknown size: " + name);
+    std::string unbounded_through;
+    if (f.dynamic) result.why = "has a frame of unknown size";
     above.push_back(name);
     std::size_t deepest_callee = 0;
     for (const std::string& callee : f.callees) {
@@ -120,26 +128,28 @@ const call_graph::bound& call_graph::measure(const std::string& name, std::size_
             continue;
         }
         if (callee == indirect) {
-            why.insert("calls through a pointer: " + name);
+            result.why = "calls through a pointer";
             continue;
         }
         if (std::find(above.begin(), above.end(), callee) != above.end()) {
-            why.insert("recurses: " + callee);
+            result.why = "recurses";
+            result.again = callee;
             continue;
         }
         const bound& below = measure(callee, foreign, above);
         if (!below.bytes) {
-            why.insert(reasons_[callee].begin(), reasons_[callee].end());
+            unbounded_through = callee;
         } else if (*below.bytes > deepest_callee) {
             deepest_callee = *below.bytes;
             result.through = callee;
         }
     }
     above.pop_back();
-    result.bytes = *f.stack + return_address + deepest_callee;
-    if (!why.empty()) {
+    if (result.why.empty() && unbounded_through.empty()) {
+        result.bytes = *f.stack + return_address + deepest_callee;
+    } else {
         result.bytes.reset();
-        reasons_[name] = why;
+        result.through = result.why.empty() ? unbounded_through : std::string();
     }
     return bounds_[name] = result;
 }
@@ -158,7 +168,19 @@ std::vector<std::string> call_graph::deepest(const std::string& name, std::size_
     return way;
 }
 
-std::set<std::string> call_graph::reasons(const std::string& name) { return reasons_[name]; }
+std::vector<std::string> call_graph::way_to_unbounded(const std::string& name) {
+    std::vector<std::string> way;
+    std::string why;
+    for (std::string at = name; !at.empty(); at = bounds_[at].through) {
+        if (std::find(way.begin(), way.end(), at) != way.end()) break;
+        way.push_back(at);
+        const bound& there = bounds_[at];
+        why = there.why;
+        if (!there.again.empty()) way.push_back(there.again);
+    }
+    way.push_back(why);
+    return way;
+}
 
 bool call_graph::reaches(const std::string& name, const std::string& target) const {
     std::set<std::string> seen;

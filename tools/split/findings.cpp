@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <istream>
 #include <memory>
 #include <ostream>
 #include <stdexcept>
@@ -97,6 +98,10 @@ std::string demangle(std::string_view name) {
 void allowances::read(const std::string& path) {
     std::ifstream in(path);
     if (!in) throw std::runtime_error("can't read " + path);
+    read(in);
+}
+
+void allowances::read(std::istream& in) {
     const auto trimmed = [](const std::string& text) {
         const std::size_t begin = text.find_first_not_of(" \t\r");
         if (begin == std::string::npos) return std::string();

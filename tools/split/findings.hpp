@@ -43,6 +43,8 @@ public:
     void allow(const std::string& function) { functions_.insert(function); }
     /// A file: on each line a function, or `<caller> -> <callee>`. `#` begins a comment.
     void read(const std::string& path);
+    /// The same for its text.
+    void read(std::istream& in);
 
     [[nodiscard]] bool covers(const finding& f) const;
 

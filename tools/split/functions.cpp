@@ -133,8 +133,9 @@ void function_table::find_split(const elf_file& file) {
     // A shared object gets it from the program, by way of a slot.
     for (const elf_file::section& s : file.sections()) {
         if (!s.name.starts_with(".plt") || !s.has(SHF_EXECINSTR)) continue;
-        for (std::uint64_t at = s.address; at < s.address + s.size; at += 8) {
-            if (plt_target(file, at) == "__morestack") entries.push_back(at);
+        // By what the file holds: the size of a section without bytes may be anything.
+        for (std::size_t i = 0; i < s.bytes.size(); i += 8) {
+            if (plt_target(file, s.address + i) == "__morestack") entries.push_back(s.address + i);
         }
     }
     for (function& f : all_) {

@@ -10,6 +10,7 @@
 #include "elf.hpp"
 #include "findings.hpp"
 #include "linking.hpp"
+#include "process.hpp"
 #include "rules.hpp"
 
 #include <algorithm>
@@ -30,6 +31,15 @@ constexpr const char* usage =
     "usage: weft-verify-split [--allow FUNCTION]... [--allow-from FILE]... PROGRAM...\n"
     "       weft-verify-split [--allow ...] --linking COMMAND...\n";
 
+// gold leaves a note, others a line beside the compilers'.
+std::string linker_of(const elf_file& file) {
+    if (file.section_named(".note.gnu.gold-version") != nullptr) return "GNU gold";
+    const elf_file::section* const comment = file.section_named(".comment");
+    if (comment == nullptr) return "";
+    return foreign_linker(
+        {reinterpret_cast<const char*>(comment->contents.data()), comment->contents.size()});
+}
+
 int verify(const std::string& path, const allowances& allowed) {
     try {
         const elf_file file(path);
@@ -42,6 +52,11 @@ int verify(const std::string& path, const allowances& allowed) {
         std::vector<finding> found = find_problems(file);
         std::erase_if(found, [&](const finding& f) { return allowed.covers(f); });
         if (found.empty()) return 0;
+        // Code that is right looks wrong when another linker has made the prologues.
+        if (const std::string linker = linker_of(file); !linker.empty()) {
+            throw std::runtime_error("split stacks need GNU ld, and " + linker +
+                                     " has linked this: link with -fuse-ld=bfd");
+        }
         report(std::cerr, path, found);
         return 1;
     } catch (const std::exception& e) {
@@ -54,6 +69,10 @@ int link(std::span<char*> command, const allowances& allowed) {
     if (!is_linker(command[0])) {
         become(command);
         return 127;
+    }
+    if (const std::string why = refusal(command); !why.empty()) {
+        std::cerr << "weft-verify-split: " << why << "\n";
+        return 1;
     }
     const int status = run(command);
     if (status != 0) return status;

@@ -1,6 +1,6 @@
 // The workloads of bench/README.md on Go. GOMAXPROCS sets the number of processors.
 //
-//	go_workloads s1 | s2 | s3 | s3b | s4 | s5 | s6 [coroutines] | s7 [coroutines] | s8 | s9 | s12 |
+//	go_workloads s1 | s2 | s3 | s3b | s4 | s5 | s6 [coroutines] | s7 [coroutines] | s8 | s9 | s12 | s14 | s15 | s17 | shares | fork |
 //	             chan_memory
 package main
 
@@ -172,9 +172,13 @@ func argument(otherwise int) int {
 	if len(os.Args) < 3 {
 		return otherwise
 	}
-	n, err := strconv.Atoi(os.Args[2])
+	return number(os.Args[2])
+}
+
+func number(text string) int {
+	n, err := strconv.Atoi(text)
 	if err != nil || n <= 0 {
-		fmt.Fprintf(os.Stderr, "go_workloads: not a number of coroutines: %s\n", os.Args[2])
+		fmt.Fprintf(os.Stderr, "go_workloads: not a number of coroutines: %s\n", text)
 		os.Exit(2)
 	}
 	return n
@@ -208,11 +212,33 @@ func main() {
 		selecting()
 	case "s12":
 		wakeUp()
+	case "s14":
+		how, count := "checks", 1000
+		if len(os.Args) > 2 {
+			how = os.Args[2]
+		}
+		if len(os.Args) > 3 {
+			count = number(os.Args[3])
+		}
+		starts(how, count)
+	case "s15":
+		systemCalls(argument(2))
+	case "s16":
+		besideALoop()
+	case "crowd":
+		crowd(argument(600))
+	case "s17":
+		besidePairs()
+	case "shares":
+		equalShares(argument(3))
+	case "fork":
+		fork()
 	case "chan_memory":
 		channelMemory()
 	default:
 		fmt.Fprintln(os.Stderr, "usage: go_workloads s1 | s2 | s3 | s3b | s4 | s5 | s6 [coroutines] | "+
-			"s7 [coroutines] | s8 | s9 | s12 | chan_memory")
+			"s7 [coroutines] | s8 | s9 | s12 | s14 [checks | yields [count]] | s15 [hogs] | s17 | "+
+			"shares [count] | fork | chan_memory")
 		os.Exit(2)
 	}
 }

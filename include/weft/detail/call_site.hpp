@@ -1,6 +1,8 @@
 // Where a coroutine was created.
 #pragma once
 
+#include <weft/version.hpp>
+
 #include <cstdint>
 #include <version>
 

@@ -53,6 +53,8 @@ struct box : returned_cell {
 [[nodiscard]] void* allocate_box(std::size_t size, std::size_t align);
 void free_box(void* box) noexcept;
 
+// T is never a reference: those who call make_box and send_value move what they give them, so std::move is right in both.
+// NOLINTBEGIN(bugprone-move-forwarding-reference)
 template <class T>
 [[nodiscard]] box<T>* make_box(T&& value) {
     void* const memory = allocate_box(sizeof(box<T>), alignof(box<T>));
@@ -67,6 +69,7 @@ template <class T>
         }
     }
 }
+// NOLINTEND(bugprone-move-forwarding-reference)
 
 template <class T>
 void destroy_box(box<T>* b) noexcept {
@@ -216,6 +219,7 @@ void send_value(channel_core& c, T&& value) {
         }
         forget(value);
     } else {
+        // NOLINTNEXTLINE(bugprone-move-forwarding-reference): see make_box.
         outgoing_box<T> parcel(std::move(value));
         if (send_cell(c, parcel.cell(), chan_waits) != chan_status::ok) throw_channel_closed();
         parcel.sent();

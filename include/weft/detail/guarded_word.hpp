@@ -13,6 +13,8 @@
 // Ordering. Taking the guard is an acquire, giving it back a release; fast paths have the order of what they are.
 #pragma once
 
+#include <weft/version.hpp>
+
 #include <atomic>
 #include <cstdint>
 

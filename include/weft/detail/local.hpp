@@ -1,6 +1,8 @@
 // weft::local<T>: what thread_local is to threads.
 #pragma once
 
+#include <weft/version.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>

@@ -35,6 +35,8 @@ struct selected {
 inline constexpr std::size_t no_case = SIZE_MAX;
 
 /// Waits until one of the cases can go on, and lets it. A cancellation point. Allocates nothing, but for a timer.
-selected select_cells(select_case* cases, std::size_t count, std::int64_t deadline);
+/// `in_lock_order`: the caller has put the channels into `lock_order`, by address; otherwise they are sorted here.
+selected select_cells(select_case* cases, std::size_t count, std::int64_t deadline,
+                      bool in_lock_order = false);
 
 }  // namespace weft::detail

@@ -2,6 +2,8 @@
 // synchronisation objects, whose layout and fast paths are in headers, have one.
 #pragma once
 
+#include <weft/version.hpp>
+
 #include <atomic>
 
 namespace weft::detail {

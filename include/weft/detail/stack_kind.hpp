@@ -5,6 +5,8 @@
 // failing at run time.
 #pragma once
 
+#include <weft/version.hpp>
+
 #if defined(WEFT_SPLIT_STACK) && WEFT_SPLIT_STACK
 #define WEFT_STACK_KIND split_stacks
 #else

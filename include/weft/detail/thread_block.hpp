@@ -5,6 +5,8 @@
 // address afresh, by an asm that the compiler can neither merge nor hoist.
 #pragma once
 
+#include <weft/version.hpp>
+
 #include <atomic>
 #include <cstdint>
 
@@ -56,6 +58,10 @@ struct alignas(16) thread_block {
     std::atomic<std::uintptr_t> stack_high{0};
     /// Where registers that carry arguments are kept meanwhile.
     std::atomic<saved_registers*> registers{nullptr};
+
+    /// Whose blocking call runs here. Read only where `current` and `owner` are null, by the report of a crash; elsewhere it
+    /// is that of an earlier call.
+    std::atomic<coroutine*> caller{nullptr};
 };
 
 }  // namespace weft::detail
@@ -85,6 +91,7 @@ thread_block* this_thread_block() noexcept;  // Out of line, in src/arch.
 /// than it began on, with this thread's block in hand.
 template <class T>
 [[gnu::always_inline]] [[nodiscard]] inline T look(const std::atomic<T>& word) noexcept {
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): T may be a pointer.
     static_assert(sizeof(std::atomic<T>) == sizeof(T));
     T value;
     __atomic_load(reinterpret_cast<const T*>(&word), &value, __ATOMIC_RELAXED);

@@ -1,6 +1,8 @@
 // Who waits on an object, in order: the part of it that lies in the object.
 #pragma once
 
+#include <weft/version.hpp>
+
 #include <atomic>
 
 namespace weft::detail {

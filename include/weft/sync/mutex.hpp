@@ -63,10 +63,13 @@ public:
     void lock_once();
 
     /// Whether the caller has it locked.
-    [[nodiscard]] bool mine() const noexcept { return (word_.load() & ~flags) == this_agent(); }
+    [[nodiscard]] bool mine() const noexcept { return owner() == this_agent(); }
+    /// Returns the agent that has it locked; 0 if it is free. Any thread: the answer may be out of date at once.
+    [[nodiscard]] agent owner() const noexcept { return word_.load() & ~flags; }
 
     // For condition variables: no scheduling point, and for one who was woken. -------------------------
     void unlock_quietly() noexcept;
+    // NOLINTNEXTLINE(bugprone-exception-escape): see mutex.cpp.
     void relock(mutex_waiter& me) noexcept;
     /// Makes a waiter that has been claimed wait for the mutex instead, or wakes it if it need not.
     void adopt(mutex_waiter& claimed) noexcept;

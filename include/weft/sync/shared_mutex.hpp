@@ -69,6 +69,13 @@ public:
     void lock_or_cancel(bool exclusive);
     [[nodiscard]] bool lock_until(bool exclusive, clock::time_point deadline);
 
+    /// Return the agent that has it locked exclusively, or 0, and how many share it. Any thread: the answers may be out
+    /// of date at once.
+    [[nodiscard]] agent writer_agent() const noexcept {
+        return owner_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t reader_count() const noexcept { return word_.load() / reader; }
+
 private:
     using word = guarded_word::value;
     struct wish;

@@ -5,6 +5,7 @@
 //     weft_call_user      out of it: calls a function of the program's from inside the runtime
 //     weft_user           the same for a function of others' that may call the program
 //     weft_call_user_with_room    the same with so much stack as it says
+//     weft_call_inside_with_room  within it: calls a function of the runtime's with so much stack as it says
 //     weft_far            within it: calls what needs an unknown amount of stack, on the scheduler stack
 //     weft_on_scheduler_stack     the same for a function of the runtime's
 //
@@ -104,36 +105,45 @@
         jmp     *%r11
         end_function weft_user
 
-// bool weft_call_user_with_room(void (*f)(void*), void* argument, size_t bytes)
-        function weft_call_user_with_room
+// bool name(void (*f)(void*), void* argument, size_t bytes)
+        .macro calls_with_room name, grow
+        function \name
         .cfi_personality 0x9b, DW.ref.weft_user_personality
         .cfi_lsda 0x1b, .Lno_actions
         xorl    %eax, %eax
-        newest_segment_if_split %rcx, 1f
+        newest_segment_if_split %rcx, .Lreserved\@
         make_frame
         movq    %rdi, %r11
         movq    %rsi, %rdi
         movq    %rdx, %r10
-        call    2f
+        call    .Lhere\@
         enter_runtime_mode
         movl    $1, %eax
         leave_frame
-2:      call    weft_grow_and_call
+.Lhere\@:
+        call    \grow
         ret
-1:      .cfi_def_cfa %rsp, 8
+.Lreserved\@:
+        .cfi_def_cfa %rsp, 8
         .cfi_restore %rbp
         ret
-        end_function weft_call_user_with_room
+        end_function \name
+        .endm
+        calls_with_room weft_call_user_with_room, weft_grow_and_call
+        calls_with_room weft_call_inside_with_room, weft_grow_and_enter
 
 // Function in r11, as it is called anywhere, but without arguments on the stack.
         function weft_far
         cmpq    $0, BLOCK(SCHEDULER_SP)
         je      1f
         cmpq    BLOCK(STACK_HIGH), %rsp
-        jae     __morestack
+        jae     2f
         cmpq    BLOCK(STACK_LOW), %rsp
-        jb      __morestack
-1:      jmp     *%r11                   // on the scheduler stack already
+        jae     1f                      // on the scheduler stack already
+2:      cmpq    $0, BLOCK(LIMIT)
+        je      __morestack
+        jmp     weft_enter_far          // called in the program's mode: its limit says nothing of that stack
+1:      jmp     *%r11
         end_function weft_far
 
 // Calls r11 on the scheduler stack. Local, and not the one of morestack.S: it is the one name by which gdb knows that a
@@ -146,7 +156,12 @@ __morestack:
         movq    BLOCK(SCHEDULER_SP), %rsp
         subq    $256, %rsp
         andq    $-16, %rsp
+        // rbp may be in a callee's frame, or nowhere, when another thread looks at this stack (stack/unwind.hpp).
+        movq    %rbp, 8(%rsp)
+        .cfi_remember_state
+        .cfi_escape 0x0f, 5, 0x77, 8, 0x06, 0x23, 16    // DW_CFA_def_cfa_expression: the word at rsp + 8, and 16
         call    *%r11
+        .cfi_restore_state
         movq    %rbp, %rsp
         leave_frame
         .cfi_endproc

@@ -59,7 +59,7 @@
 #define CROSSING_SLACK (RED_ZONE + 128)
 
 /* The limit that asks for a preemption: above every stack pointer, as an unsigned number. */
-#define POISON -4096
+#define POISON (-4096)
 
 /* The lowest word of a small segment. */
 #define SEGMENT_CANARY 0x5eed5afe

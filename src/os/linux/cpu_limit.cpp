@@ -1,10 +1,11 @@
 #include "os/cpu_limit.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <string>
+#include <system_error>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -23,16 +24,6 @@ std::string read_file(const std::string& path) {
     return count > 0 ? std::string(buffer, static_cast<std::size_t>(count)) : std::string();
 }
 
-/// "200000 100000" is 2 CPUs; "max 100000" is no limit.
-unsigned parse_cpu_max(const std::string& text) {
-    char* end = nullptr;
-    const long long quota = std::strtoll(text.c_str(), &end, 10);
-    if (end == text.c_str() || quota <= 0) return 0;
-    const long long period = std::strtoll(end, nullptr, 10);
-    if (period <= 0) return 0;
-    return static_cast<unsigned>(std::clamp<long long>((quota + period - 1) / period, 1, 1024));
-}
-
 unsigned affinity_cpus() noexcept {
     // The mask may be longer than cpu_set_t on large machines: ask with growing ones.
     for (std::size_t bytes = sizeof(cpu_set_t); bytes <= (std::size_t{1} << 16); bytes *= 2) {
@@ -46,7 +37,34 @@ unsigned affinity_cpus() noexcept {
     return 1;
 }
 
+/// The number that `text` begins with after blanks, which is cut off; 0 when there is none that fits.
+std::int64_t take_number(std::string_view& text) noexcept {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\n"), text.size()));
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    return error == std::errc() ? value : 0;
+}
+
 }  // namespace
+
+unsigned parse_cpu_max(std::string_view text) noexcept {
+    constexpr std::int64_t most = 1024;
+    const std::int64_t quota = take_number(text);
+    const std::int64_t period = take_number(text);
+    if (quota <= 0 || period <= 0) return 0;
+    // Without a sum: the quota may be as large as the type.
+    const std::int64_t whole = quota / period + (quota % period != 0 ? 1 : 0);
+    return static_cast<unsigned>(std::min(whole, most));
+}
+
+std::string_view cgroup_v2_path(std::string_view groups) noexcept {
+    const auto line = groups.starts_with("0::") ? 0 : groups.find("\n0::");
+    if (line == std::string_view::npos) return {};
+    const auto first = groups.find("::", line) + 2;
+    const std::string_view path = groups.substr(first, groups.find('\n', first) - first);
+    return path.starts_with('/') ? path : std::string_view();
+}
 
 unsigned cgroup_cpu_limit(std::string_view mount, std::string_view group) noexcept {
     unsigned limit = 0;
@@ -64,14 +82,9 @@ unsigned cgroup_cpu_limit(std::string_view mount, std::string_view group) noexce
 unsigned usable_cpus() noexcept {
     const unsigned cpus = affinity_cpus();
     const std::string groups = read_file("/proc/self/cgroup");
-    // The line of version 2 is "0::/path". Version 1 controllers are not looked at.
-    const auto line = groups.rfind("0::", 0) == 0 ? 0 : groups.find("\n0::");
-    if (line == std::string::npos) return cpus;
-    const auto first = groups.find('/', line);
-    if (first == std::string::npos) return cpus;
-    const auto last = std::min(groups.find('\n', first), groups.size());
-    const unsigned limit =
-        cgroup_cpu_limit("/sys/fs/cgroup", std::string_view(groups).substr(first, last - first));
+    const std::string_view group = cgroup_v2_path(groups);
+    if (group.empty()) return cpus;
+    const unsigned limit = cgroup_cpu_limit("/sys/fs/cgroup", group);
     return limit == 0 ? cpus : std::min(cpus, limit);
 }
 

@@ -1,5 +1,6 @@
 #include "os/futex.hpp"
 
+#include "base/stack_facts.hpp"
 #include "os/clock.hpp"
 
 #include <cerrno>
@@ -13,8 +14,9 @@ namespace weft::detail {
 
 // Both keep errno, for they are called in the midst of things, with the program's errno in place.
 
-bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
-                std::int64_t deadline_ns) noexcept {
+[[gnu::noinline]] bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                                  std::int64_t deadline_ns) noexcept {
+    WEFT_DEEP;
     timespec until{};
     if (deadline_ns != never) {
         if (deadline_ns < 0) deadline_ns = 0;
@@ -31,7 +33,8 @@ bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
     return in_time;
 }
 
-void futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept {
+[[gnu::noinline]] void futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept {
+    WEFT_DEEP;
     const int before = errno;
     ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
     errno = before;

@@ -1,13 +1,17 @@
 #include "os/memory.hpp"
 
 #include "base/assert.hpp"
+#include "base/stack_facts.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstdint>
-#include <cstdio>
+#include <cstring>
 
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 namespace weft::detail {
 namespace {
@@ -17,9 +21,14 @@ constexpr int madv_guard_install = 102;
 constexpr int pr_set_vma = 0x53564d41;
 constexpr unsigned long pr_set_vma_anon_name = 0;
 
+constexpr std::size_t core_stretch_min = std::size_t{4} << 20;
+constexpr std::size_t core_stretch_max = std::size_t{64} << 20;
+
 }  // namespace
 
-void* reserve_pages(std::size_t size, std::size_t align, const char* name) noexcept {
+[[gnu::noinline]] void* reserve_pages(std::size_t size, std::size_t align,
+                                      const char* name) noexcept {
+    WEFT_DEEP;
     const std::size_t slack = align > page_size ? align : 0;
     void* const mapped = ::mmap(nullptr, size + slack, PROT_READ | PROT_WRITE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -36,8 +45,9 @@ void* reserve_pages(std::size_t size, std::size_t align, const char* name) noexc
     void* const base = reinterpret_cast<void*>(start);
     ::madvise(base, size, MADV_NOHUGEPAGE);  // A huge page under a stack would commit 2 MiB for it.
 
-    char label[64];
-    std::snprintf(label, sizeof(label), "weft:%s", name);
+    // Not by printf: it takes several kilobytes under a sanitizer, and the caller may be a coroutine with a small stack.
+    char label[64] = "weft:";
+    std::strncat(label, name, sizeof(label) - sizeof("weft:"));
     ::prctl(pr_set_vma, pr_set_vma_anon_name, base, size,
             label);  // Fails on old kernels; only a name.
     return base;
@@ -45,8 +55,43 @@ void* reserve_pages(std::size_t size, std::size_t align, const char* name) noexc
 
 void release_pages(void* base, std::size_t size) noexcept { WEFT_CHECK(::munmap(base, size) == 0); }
 
+void* resize_pages(void* base, std::size_t size, std::size_t new_size) noexcept {
+    void* const moved = ::mremap(base, size, new_size, MREMAP_MAYMOVE);
+    return moved == MAP_FAILED ? nullptr : moved;
+}
+
+std::size_t address_space_limit() noexcept {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+    return limit.rlim_cur;
+}
+
 void deny_pages(void* base, std::size_t size) noexcept {
     WEFT_CHECK(::mprotect(base, size, PROT_NONE) == 0);
+}
+
+// Both fail on what the kernel can't split, and then a core is larger or smaller than it might be.
+void keep_out_of_core(void* base, std::size_t size) noexcept {
+    ::madvise(base, size, MADV_DONTDUMP);
+}
+
+void put_into_core(void* base, std::size_t size) noexcept { ::madvise(base, size, MADV_DODUMP); }
+
+void put_used_into_core(void* base, std::size_t offset, std::size_t unit,
+                        std::size_t size) noexcept {
+    const std::size_t least = std::max(core_stretch_min, unit);
+    const std::size_t most = std::max(core_stretch_max, unit);
+    std::size_t stretch = 0;
+    if (offset == 0) {
+        stretch = least;
+    } else if (offset % most == 0) {
+        stretch = most;
+    } else if (offset >= least && std::has_single_bit(offset)) {
+        stretch = offset;  // As much again as there is.
+    } else {
+        return;
+    }
+    put_into_core(static_cast<std::byte*>(base) + offset, std::min(stretch, size - offset));
 }
 
 void discard_pages(void* base, std::size_t size) noexcept {

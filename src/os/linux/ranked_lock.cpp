@@ -1,6 +1,7 @@
 #include "os/ranked_lock.hpp"
 
 #include "base/relaxed.hpp"
+#include "base/stack_facts.hpp"
 #include "os/clock.hpp"
 
 namespace weft::detail {
@@ -22,7 +23,8 @@ thread_local constinit relaxed<std::uint32_t> held_ranks{0};
     held_ranks = held_ranks & ~(1u << static_cast<unsigned>(rank));
 }
 
-void ranked_lock::lock_slow() noexcept {
+[[gnu::noinline]] void ranked_lock::lock_slow() noexcept {
+    WEFT_DEEP;
     backoff wait;
     for (int round = 0; round != 6; ++round) {
         wait.pause();

@@ -1,6 +1,7 @@
 #include "os/thread_probe.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <fcntl.h>
@@ -13,7 +14,7 @@ namespace {
 
 int open_of(int thread_id, const char* what) noexcept {
     char path[64];
-    std::snprintf(path, sizeof(path), "/proc/self/task/%d/%s", thread_id, what);
+    (void)std::snprintf(path, sizeof(path), "/proc/self/task/%d/%s", thread_id, what);
     return ::open(path, O_RDONLY | O_CLOEXEC);
 }
 
@@ -62,6 +63,23 @@ std::string_view thread_probe::wait_channel(int thread_id, std::span<char> buffe
     if (size <= 0) return {};
     const std::string_view name(buffer.data(), static_cast<std::size_t>(size));
     return name == "0" ? std::string_view() : name;
+}
+
+thread_probe::place thread_probe::waits_at(int thread_id) noexcept {
+    const int file = open_of(thread_id, "syscall");
+    if (file < 0) return {};
+    char text[256];
+    const ssize_t size = ::read(file, text, sizeof(text) - 1);
+    ::close(file);
+    if (size <= 0) return {};
+    text[size] = '\0';
+    // "0 0x3 0x7f.. ... SP PC"; or "running".
+    char* pc = std::strrchr(text, ' ');
+    if (pc == nullptr) return {};
+    *pc++ = '\0';
+    char* const sp = std::strrchr(text, ' ');
+    if (sp == nullptr) return {};
+    return {std::strtoull(pc, nullptr, 16), std::strtoull(sp + 1, nullptr, 16)};
 }
 
 void thread_probe::close() noexcept {

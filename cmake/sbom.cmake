@@ -1,0 +1,32 @@
+# The list of materials that is installed beside the library: share/weft/weft.spdx.json. It is written while installing,
+# because it has the hashes of the files that were installed, and from packaging/lock.txt.
+find_program(WEFT_PYTHON NAMES python3)
+mark_as_advanced(WEFT_PYTHON)
+option(WEFT_SBOM "Install a list of materials (SPDX), which needs python3" ON)
+if(NOT WEFT_SBOM)
+  return()
+endif()
+if(NOT WEFT_PYTHON)
+  message(STATUS "weft: python3 was not found, so no list of materials is installed")
+  return()
+endif()
+
+set(WEFT_SBOM_FILE ${CMAKE_INSTALL_DATADIR}/weft/weft.spdx.json)
+# Where the headers were found that are compiled against. In one list with everything that packaging/versions is told.
+set(weft_versions_command ${PROJECT_SOURCE_DIR}/packaging/versions --used --compiler ${CMAKE_CXX_COMPILER})
+foreach(folder IN ITEMS "${Boost_INCLUDE_DIRS}" "${WEFT_CAPSTONE_INCLUDE_DIR}")
+  if(folder)
+    list(APPEND weft_versions_command -I ${folder})
+  endif()
+endforeach()
+if(weft_mimalloc_target)
+  get_target_property(folders ${weft_mimalloc_target} INTERFACE_INCLUDE_DIRECTORIES)
+  foreach(folder IN LISTS folders)
+    list(APPEND weft_versions_command -I ${folder})
+  endforeach()
+endif()
+# Quoted for the script, because folders may have spaces.
+list(TRANSFORM weft_versions_command REPLACE ".+" "[==[\\0]==]" OUTPUT_VARIABLE weft_versions_arguments)
+list(JOIN weft_versions_arguments " " weft_versions_arguments)
+configure_file(cmake/install_sbom.cmake.in ${PROJECT_BINARY_DIR}/install_sbom.cmake @ONLY)
+install(SCRIPT ${PROJECT_BINARY_DIR}/install_sbom.cmake)

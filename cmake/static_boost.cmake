@@ -1,0 +1,37 @@
+# The static library of Boost.Context. It is needed where the shared one hides jump_fcontext, as Boost's own has done
+# since 1.87, and where weft is asked for it. Installed as well, because weft-config.cmake does the same.
+#   weft_find_static_boost(<result>)
+# Boost::context must be there. If an archive lies beside its library, makes the target weft::static_boost_context of it
+# and sets <result> to the file; otherwise <result> is empty.
+function(weft_find_static_boost result)
+  set(files "")
+  foreach(suffix IN ITEMS "" _RELEASE _RELWITHDEBINFO _MINSIZEREL _NONE _NOCONFIG _DEBUG)
+    get_target_property(file Boost::context IMPORTED_LOCATION${suffix})
+    if(file)
+      list(APPEND files ${file})
+    endif()
+  endforeach()
+  set(archives ${files})
+  list(FILTER archives INCLUDE REGEX "[.]a$")
+  if(archives)
+    list(GET archives 0 archive)
+  else()
+    set(folders "")
+    foreach(file IN LISTS files)
+      cmake_path(GET file PARENT_PATH folder)
+      list(APPEND folders ${folder})
+    endforeach()
+    find_library(archive NAMES libboost_context.a libboost_context-mt.a HINTS ${folders} NO_DEFAULT_PATH NO_CACHE)
+  endif()
+  if(NOT archive)
+    set(${result} "" PARENT_SCOPE)
+    return()
+  endif()
+  if(NOT TARGET weft::static_boost_context)
+    add_library(weft::static_boost_context STATIC IMPORTED GLOBAL)
+    set_target_properties(weft::static_boost_context PROPERTIES
+      IMPORTED_LOCATION ${archive}
+      INTERFACE_INCLUDE_DIRECTORIES "${Boost_INCLUDE_DIRS}")
+  endif()
+  set(${result} ${archive} PARENT_SCOPE)
+endfunction()
