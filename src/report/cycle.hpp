@@ -1,7 +1,8 @@
 // Coroutines that wait for each other in a ring, by locks and joins.
 //
-// A coroutine that waits for a lock waits for its holder; one that joins waits for the one that it joins. Neither holder
-// can let go while it waits itself. So a ring is a deadlock of those in it, whatever else the program does.
+// A coroutine that waits for a lock waits for its holder; one that joins waits for the one that it joins, and one that
+// joins a scope for each of the scope's children. None of these can let go, or end, while it waits itself. So a ring is a
+// deadlock of those in it, whatever else the program does.
 //
 // A snapshot is not one moment, so the ring must have been whole at one. In a standstill it is. Otherwise each of the
 // ring must have been seen waiting, where it is, from before the snapshot began: nobody who waits lets go of a lock.

@@ -79,6 +79,7 @@ void copy_parked(const coroutine& c, coroutine_record& r, std::array<waited_case
     if (r.status == co_status::waiting) {
         r.kind = c.kind();
         r.object = waits_on(c);
+        r.scope = c.scope;
         // What is joined has an id that says more than its address.
         if (r.kind == wait_kind::join && r.object != nullptr) {
             r.joined = static_cast<const coroutine*>(r.object)->id;

@@ -50,6 +50,7 @@ struct coroutine_record {
     std::uint64_t id = 0;
     call_site created_at;
     const void* object = nullptr;           // What it waits for; null when that has no address.
+    const void* scope = nullptr;            // Whose it is; known of those that wait.
     std::uint64_t joined = 0;               // The id of the coroutine it joins, then.
     std::int64_t waited_ns = 0;             // At least so long; 0 when unknown.
     const coroutine* descriptor = nullptr;  // To be compared only: it may have another user by now.

@@ -123,13 +123,14 @@ bool take_place_locked(scope_state& s) noexcept {
 }
 
 // Signalled: no child is left. Else cancelled, or deadlock.
-wake_reason wait_for_children(scope_state& s, cancellation how) {
+wake_reason wait_for_children(scope_core& scope, cancellation how) {
+    scope_state& s = scope_state::of(scope);
     for (;;) {
         {
             const std::lock_guard hold(s.lock);
             if (s.places_taken == 0) return wake_reason::signalled;
         }
-        waiting wait(how, wait_kind::scope_join, &s);
+        waiting wait(how, wait_kind::scope_join, &scope);
         scope_waiter me{wait.ticket()};
         bool waits = false;
         {
@@ -158,7 +159,7 @@ void enter_scope(scope_core& scope) {
         const std::lock_guard hold(s.lock);
         if (take_place_locked(s)) return;
     }
-    waiting wait(cancellation::honoured, wait_kind::scope_place, &s);
+    waiting wait(cancellation::honoured, wait_kind::scope_place, &scope);
     scope_waiter me{wait.ticket()};
     bool waits = false;
     {
@@ -222,7 +223,7 @@ scope_core::~scope_core() {
     }
     if (left) {
         cancel();
-        wait_for_children(s, cancellation::ignored);
+        wait_for_children(*this, cancellation::ignored);
     }
     off_heap_delete(state_);
 }
@@ -243,7 +244,7 @@ void scope_core::join() {
     }
     wake_reason why = wake_reason::none;
     try {
-        why = wait_for_children(s, cancellation::honoured);
+        why = wait_for_children(*this, cancellation::honoured);
     } catch (const cancelled&) {
         cancel();
         throw;

@@ -267,6 +267,46 @@ TEST_P(Cycle, OfAJoinAndAMutex) {
     EXPECT_TRUE(lines[0].ends_with(" that coroutine 1 'main' holds")) << lines[0];
 }
 
+// Of the scope's children one is in it; the others wait for nobody that waits for them.
+TEST_P(Cycle, OfAScopesJoinAndAMutex) {
+    const child_result child = run_child([] {
+        return run([] {
+            mutex m;
+            chan<int> c;
+            scope s;
+            const std::lock_guard hold(m);
+            s.go({.name = "idle"}, [&] { (void)c.recv(); });
+            s.go({.name = "child"}, [&] { const std::lock_guard wants(m); });
+            s.go({.name = "idle too"}, [&] { (void)c.recv(); });
+            s.join();
+        });
+    });
+    const auto lines = cycles(child);
+    ASSERT_EQ(lines.size(), 1u) << child.err;
+    EXPECT_PRED2(holds, lines[0],
+                 "coroutine 1 'main' waits in scope::join for coroutine 3 'child', which wants the "
+                 "mutex 0x");
+    EXPECT_TRUE(lines[0].ends_with(" that coroutine 1 'main' holds")) << lines[0];
+}
+
+TEST_P(Cycle, IsOneLineHoweverManyChildrenCloseIt) {
+    const child_result child = run_child([] {
+        return run([] {
+            mutex a;
+            mutex b;
+            scope s;
+            const std::lock_guard hold_a(a);
+            const std::lock_guard hold_b(b);
+            for (int i = 0; i != 50; ++i) {
+                s.go({.name = "wants a"}, [&] { const std::lock_guard wants(a); });
+                s.go({.name = "wants b"}, [&] { const std::lock_guard wants(b); });
+            }
+            s.join();
+        });
+    });
+    EXPECT_EQ(cycles(child).size(), 1u) << child.err;
+}
+
 // Whoever is in it has then waited for longer than a dump takes.
 TEST_P(Cycle, IsInADumpOnceItHasLasted) {
     run([] {
@@ -299,15 +339,39 @@ TEST_P(Cycle, IsNotSeenWhereThereIsNone) {
         return run([] {
             mutex m;
             chan<int> c;
+            latch held(1);
             auto holder = spawn({.name = "holder"}, [&] {
                 const std::lock_guard hold(m);
+                held.count_down();
                 (void)c.recv();
             });
             auto waiter = spawn({.name = "waiter"}, [&] {
-                yield();
+                held.wait();
                 const std::lock_guard hold(m);
             });
             waiter.join();
+        });
+    });
+    EXPECT_TRUE(cycles(child).empty()) << child.err;
+}
+
+TEST_P(Cycle, IsNotSeenWhereChildrenWaitForEachOther) {
+    const child_result child = run_child([] {
+        return run([] {
+            mutex m;
+            chan<int> c;
+            latch held(1);
+            scope s;
+            s.go({.name = "holder"}, [&] {
+                const std::lock_guard hold(m);
+                held.count_down();
+                (void)c.recv();
+            });
+            s.go({.name = "waiter"}, [&] {
+                held.wait();
+                const std::lock_guard wants(m);
+            });
+            s.join();
         });
     });
     EXPECT_TRUE(cycles(child).empty()) << child.err;
