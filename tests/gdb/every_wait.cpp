@@ -1,15 +1,17 @@
-// A program that has a coroutine in each kind of wait, and then stops: at a breakpoint of its own, or by abort().
-//   every_wait trap|abort
+// A program that has a coroutine in each kind of wait, and then stops: at a breakpoint of its own, by SIGSTOP, or by
+// abort().
+//   every_wait trap|stop|abort
 #include <weft/weft.hpp>
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <mutex>
 #include <semaphore>
 #include <shared_mutex>
+#include <string_view>
 
 using namespace std::chrono_literals;
 
@@ -52,7 +54,7 @@ WAITS(condition(weft::condition_variable& c, weft::mutex& m), std::unique_lock l
 }
 
 int main(int argc, char** argv) {
-    const bool aborts = argc > 1 && std::strcmp(argv[1], "abort") == 0;
+    const std::string_view end = argc > 1 ? argv[1] : "trap";
     return weft::run(
         [&] {
             weft::chan<int> never;
@@ -91,7 +93,8 @@ int main(int argc, char** argv) {
             start("deep", [&] { in_deep(20, ends[2]); });
             weft::sleep_for(100ms);
             start("fresh", [] {});
-            if (aborts) std::abort();
+            if (end == "abort") std::abort();
+            if (end == "stop") ::raise(SIGSTOP);  // For a debugger that comes along.
             asm volatile("int3");
             std::_Exit(0);
         },

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Does tools/gdb/weft-gdb.py find every coroutine and its stack? Run by ctest as `gdb_*`.
-#   tests/tools/check_gdb.sh SCRIPT PROGRAM live|server|core|stripped|stripped_core WORK_DIR
+#   tests/tools/check_gdb.sh SCRIPT PROGRAM live|attach|server|core|stripped|stripped_core WORK_DIR
 # PROGRAM is tests/gdb/every_wait.cpp. Exit status 77: there is no gdb with Python here, or it may not look at processes,
 # or the kernel writes no core into the working directory.
 set -euo pipefail
@@ -36,14 +36,20 @@ live | stripped)
     ;;
 server)
     command -v gdbserver >/dev/null || skip "gdbserver is not on this machine (Debian: gdbserver)"
-    socket=$work/socket
-    gdbserver --once "$socket" "$program" trap >server 2>&1 &
+    "$gdb" -batch -nx -x "$script" -ex "target remote | gdbserver - '$program' trap 2>server" \
+        -ex continue "${commands[@]}" \
+        -ex kill "$program" >out 2>&1 || true
+    ;;
+attach)
+    "$program" stop >run 2>&1 &
+    pid=$!
     for _ in {1..100}; do
-        [[ -S $socket ]] && break
+        grep -q '^State:.T' "/proc/$pid/status" && break
         sleep 0.1
     done
-    "$gdb" -batch -nx -x "$script" -ex "target remote $socket" -ex continue "${commands[@]}" \
-        -ex kill "$program" >out 2>&1 || true
+    "$gdb" -batch -nx -x "$script" -p "$pid" "${commands[@]}" -ex kill >out 2>&1 || true
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
     ;;
 core | stripped_core)
     [[ $(cat /proc/sys/kernel/core_pattern) == core* ]] || skip "cores go elsewhere"
