@@ -31,6 +31,14 @@ inline void call_user(F&& f) {
     call_user(run, const_cast<void*>(static_cast<const void*>(std::addressof(f))));
 }
 
+/// The same for f(argument), where weft_noting_personality() is asked about each exception that leaves it, before anything
+/// is unwound: x86_64/noted_call.S.
+#if defined(__x86_64__)
+extern "C" void weft_call_noting_throws(void (*f)(void*), void* argument);
+#else
+inline void weft_call_noting_throws(void (*f)(void*), void* argument) { call_user(f, argument); }
+#endif
+
 /// The same with at least `bytes` of stack, when the coroutine's is a split one; false, and nothing has happened, when it
 /// is not.
 extern "C" bool weft_call_user_with_room(void (*f)(void*), void* argument, std::size_t bytes);

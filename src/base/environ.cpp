@@ -164,6 +164,12 @@ constexpr entry debug_keys[] = {
          e.dump_full = v == "full";
          return true;
      }},
+    {"throwstack", "0 or 1",
+     [](environment& e, std::string_view v) noexcept {
+         if (v != "0" && v != "1") return false;
+         e.throw_stack = v == "1";
+         return true;
+     }},
     {"unclaimed", "0 or 1",
      [](environment& e, std::string_view v) noexcept {
          if (v != "0" && v != "1") return false;

@@ -14,6 +14,7 @@
 #include "sched/machine.hpp"
 #include "sched/scheduler.hpp"
 #include "stack/segment.hpp"
+#include "stack/thrown.hpp"
 #include "stack/unwind.hpp"
 
 #include <array>
@@ -258,7 +259,10 @@ WEFT_NOIPA void call_terminate_before() noexcept {
 void print_exception(printer& out, bool& is_cancelled) noexcept {
     const std::type_info* const type = abi::__cxa_current_exception_type();
     if (type == nullptr) {
-        out << ", without an exception";
+        // There the compiler calls std::terminate without making the exception the current one.
+        out << (std::uncaught_exceptions() == 0
+                    ? ", without an exception"
+                    : ": an exception came to a function that is noexcept, behind destructors");
         return;
     }
     is_cancelled = *type == typeid(cancelled);
@@ -301,6 +305,17 @@ void report_fault(const fault& f) noexcept {
     if (overflow) std::abort();
 }
 
+void write_throw(const std::exception_ptr& e) noexcept {
+    if (!sched.env.throw_stack || !find_throw(object_of(e), trace)) return;
+    stay_on_this_stack();
+    printer out;
+    out << "weft: thrown here:\n";
+    out.flush();
+    write_stack(trace, {.after = {"__cxa_throw", "__cxa_rethrow",
+                                  "_ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE"},
+                        .hide_inner = true});
+}
+
 namespace {
 
 void report_terminate() noexcept {
@@ -329,6 +344,7 @@ void report_terminate() noexcept {
         out << "weft: the stack is damaged beyond that\n";
         out.flush();
     }
+    write_throw(std::current_exception());
     end_report();
 }
 

@@ -29,6 +29,10 @@ void report_fault(const fault& f) noexcept;
 /// A fault_hook that looks for stacks that have run over, and leaves all else alone: WEFT_DEBUG=crash=0.
 void report_overflow_only(const fault& f) noexcept;
 
+/// Under WEFT_DEBUG=throwstack=1: writes where `e` was thrown, if that is known. The process dies of it, so on split stacks
+/// there is no way back into the program.
+void write_throw(const std::exception_ptr& e) noexcept;
+
 /// A terminate handler, and the one that has its turn afterwards.
 [[noreturn]] void on_terminate() noexcept;
 extern std::terminate_handler terminate_before;

@@ -111,11 +111,13 @@ void remove_crash_reports() noexcept {
     } catch (const std::exception& e) {
         out << demangled(typeid(e).name()) << ": " << std::string_view(e.what()) << "\n";
         out.flush();
+        write_throw(extras->error);
         std::terminate();  // Here, so that a terminate handler finds the exception.
     } catch (...) {
         const std::type_info* const type = abi::__cxa_current_exception_type();
         out << (type == nullptr ? std::string("unknown") : demangled(type->name())) << "\n";
         out.flush();
+        write_throw(extras->error);
         std::terminate();
     }
     std::terminate();

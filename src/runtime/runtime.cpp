@@ -2,6 +2,7 @@
 
 #include <weft/go.hpp>
 
+#include "arch/calls.hpp"
 #include "base/assert.hpp"
 #include "base/print.hpp"
 #include "chan/timer_channel.hpp"
@@ -21,6 +22,7 @@
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 #include "sched/wait.hpp"
+#include "stack/thrown.hpp"
 #include "stack/unwind.hpp"
 #include "time/timer_heap.hpp"
 
@@ -85,11 +87,22 @@ void main_body(main_run& run, std::int64_t grace_ns) {
     coroutine& self = *this_coroutine();
     sched.main.store(&self);
     try {
-        run.value = run.main(run.argument);
+        if (sched.env.throw_stack) {
+            weft_call_noting_throws(
+                [](void* what) {
+                    auto& r = *static_cast<main_run*>(what);
+                    r.value = r.main(r.argument);
+                },
+                &run);
+        } else {
+            run.value = run.main(run.argument);
+        }
     } catch (const cancelled&) {
         // Somebody stopped main, or it threw `cancelled` itself: an end like any other.
+        if (sched.env.throw_stack) forget_throw();
     } catch (...) {
         run.error = std::current_exception();
+        if (sched.env.throw_stack) name_throw(run.error);
     }
     run.returned = true;
     const no_cancel to_the_end;

@@ -12,6 +12,7 @@
 #include "sched/split_stack.hpp"
 #include "sched/switch.hpp"
 #include "sched/unclaimed.hpp"
+#include "stack/thrown.hpp"
 
 #include <array>
 #include <atomic>
@@ -32,7 +33,9 @@ namespace {
 
 // In the catch clause: the exception is being handled. In a scope it reaches the scope.
 void keep_error(coroutine& self, const std::exception* e) {
-    extras_of(self).error = std::current_exception();
+    std::exception_ptr& error = extras_of(self).error;
+    error = std::current_exception();
+    if (sched.env.throw_stack) name_throw(error);
     if (self.scope != nullptr || self.join.load(std::memory_order_relaxed) == join_detached) return;
     note_unclaimed(self, e);
 }
@@ -44,9 +47,14 @@ WEFT_NOIPA std::uintptr_t run_task(coroutine& self) noexcept {
     WEFT_CALLS("uncaught");
     outcome result = outcome::value;
     try {
-        call_user(self.type->run, self.frame_address());
+        if (sched.env.throw_stack) [[unlikely]] {
+            weft_call_noting_throws(self.type->run, self.frame_address());
+        } else {
+            call_user(self.type->run, self.frame_address());
+        }
     } catch (const cancelled&) {
         result = outcome::cancelled;
+        if (sched.env.throw_stack) forget_throw();
     } catch (const std::exception& e) {
         result = outcome::exception;
         keep_error(self, &e);

@@ -126,6 +126,23 @@ WEFT_DIES void lets_none_through() noexcept {
     throws_a_domain_error();
     asm volatile("");
 }
+WEFT_DIES void joins(join_handle<void>& from) {
+    from.join();
+    asm volatile("");
+}
+WEFT_DIES void joins_and_lets_none_through(join_handle<void>& from) noexcept {
+    joins(from);
+    asm volatile("");
+}
+// Behind a destructor the compiler calls std::terminate as it calls anything, and no handler learns of the exception.
+WEFT_DIES void lets_none_through_behind_a_destructor() noexcept {
+    struct on_the_way {
+        ~on_the_way() { asm volatile(""); }
+    };
+    const on_the_way last;
+    throws_a_domain_error();
+    asm volatile("");
+}
 WEFT_DIES void sleeps_without_exception() noexcept {
     sleep_for(1h);
     asm volatile("");
@@ -359,6 +376,17 @@ TEST(Crash, ByAnExceptionThatLeavesAForeignThread) {
                   "which is none of weft's");
 }
 
+TEST(Crash, ByAnExceptionThatComesToANoexceptFunctionBehindADestructor) {
+    const child_result child = dies_in_coroutine(lets_none_through_behind_a_destructor);
+    expect_report(
+        child,
+        {"", nullptr, SIGABRT,
+         "weft: std::terminate .*: (std::domain_error: no such key|an exception came to a "
+         "function that is noexcept, behind destructors)",
+         "lets_none_through_behind_a_destructor()"},
+        "in coroutine [0-9]+ 'dies', created at ");
+}
+
 TEST(Crash, ByCancelledOutOfANoexceptFunctionSaysWhatThatMeans) {
     const child_result child = run_child([] {
         return run([] {
@@ -473,6 +501,123 @@ TEST(Crash, OfAForkedChildIsReportedByTheChild) {
     });
     EXPECT_EQ(headlines(child).size(), 1u) << child.err;
     EXPECT_EQ(child.exit_status, 7) << child.err;
+}
+
+class ThrowStack : public ::testing::Test {
+protected:
+    // The line behind "thrown here"; empty when there is none.
+    static std::string shown(const child_result& child) {
+        const std::string before = "weft: thrown here:\n";
+        const std::size_t at = child.err.find(before);
+        if (at == std::string::npos) return "";
+        const std::size_t from = at + before.size();
+        return child.err.substr(from, child.err.find('\n', from) - from);
+    }
+    // The innermost frame that is shown is the one that throws.
+    static void expect_thrown_by(const child_result& child, const std::string& function) {
+        EXPECT_EQ(child.lines_with("weft: thrown here:").size(), 1u) << child.err;
+        if (sanitized || !WEFT_TEST_HAS_NAMES) return;
+        EXPECT_TRUE(shown(child).ends_with(function)) << child.err;
+    }
+    template <class F>
+    static child_result run_noting(F f) {
+        return run_child([f] { return run(f); }, {.environment = {{"WEFT_DEBUG", "throwstack=1"}}});
+    }
+};
+
+TEST_F(ThrowStack, OfAnUncaughtException) {
+    const child_result child = run_noting([] {
+        go({.name = "dies"}, throws_a_domain_error);
+        sleep_for(1h);
+    });
+    EXPECT_EQ(headlines(child).size(), 1u) << child.err;
+    expect_thrown_by(child, "throws_a_domain_error()");
+    expect_signal(child, SIGABRT);
+}
+
+TEST_F(ThrowStack, IsNotKeptUnlessAskedFor) {
+    const child_result child = run_child([] {
+        return run([] {
+            go({.name = "dies"}, throws_a_domain_error);
+            sleep_for(1h);
+        });
+    });
+    EXPECT_EQ(headlines(child).size(), 1u) << child.err;
+    EXPECT_EQ(shown(child), "");
+}
+
+// By a join and, through a scope, by another: it is the first throw that tells.
+TEST_F(ThrowStack, IsTheFirstOneHoweverOftenItIsThrownAgain) {
+    const child_result child = run_noting([] {
+        go({.name = "dies"}, [] {
+            scope s;
+            s.go([] { spawn(throws_a_domain_error).join(); });
+            s.join();
+        });
+        sleep_for(1h);
+    });
+    EXPECT_EQ(child.lines_with(" 'dies', created at ").size(), 1u) << child.err;
+    expect_thrown_by(child, "throws_a_domain_error()");
+}
+
+TEST_F(ThrowStack, OfWhatComesToANoexceptFunction) {
+    const child_result child = run_noting([] {
+        auto failing = spawn(throws_a_domain_error);
+        joins_and_lets_none_through(failing);
+    });
+    EXPECT_EQ(headlines(child).size(), 1u) << child.err;
+    expect_thrown_by(child, "throws_a_domain_error()");
+}
+
+// Neither exceptions that the program catches nor cancellations take the place of those that matter.
+TEST_F(ThrowStack, IsThereBehindManyThatNobodyReports) {
+    const child_result child = run_noting([] {
+        auto failing = spawn(throws_a_domain_error);
+        for (int i = 0; i != 500; ++i) {
+            try {
+                throw std::runtime_error("caught");
+            } catch (const std::runtime_error&) {}
+            auto stopped = spawn([] { sleep_for(1h); });
+            yield();
+            stopped.request_stop();
+            try {
+                stopped.join();
+            } catch (const cancelled&) {}
+        }
+        failing.detach();
+        sleep_for(1h);
+    });
+    EXPECT_EQ(headlines(child).size(), 1u) << child.err;
+    expect_thrown_by(child, "throws_a_domain_error()");
+}
+
+// An object may lie where another has been.
+TEST_F(ThrowStack, IsThatOfTheLastObjectAtItsAddress) {
+    const child_result child = run_noting([] {
+        for (int i = 0; i != 200; ++i) {
+            try {
+                spawn([] { throw std::domain_error("joined"); }).join();
+            } catch (const std::domain_error&) {}
+        }
+        go(throws_a_domain_error);
+        sleep_for(1h);
+    });
+    expect_thrown_by(child, "throws_a_domain_error()");
+}
+
+TEST_F(ThrowStack, IsCutOfADeepThrow) {
+    const child_result child = run_noting([] {
+        struct deep {
+            WEFT_DIES static void go_down(int n) {
+                if (n == 0) throws_a_domain_error();
+                if (n > 0) go_down(n - 1);
+                asm volatile("");
+            }
+        };
+        go({.name = "dies"}, [] { deep::go_down(500); });
+        sleep_for(1h);
+    });
+    expect_thrown_by(child, "throws_a_domain_error()");
 }
 
 TEST(Crash, NothingIsSaidUnderCrashOff) {

@@ -48,6 +48,8 @@ TEST_F(Environ, TakesWhatIsSaidOfReports) {
     EXPECT_TRUE(read({"WEFT_DEBUG=dump=full"}).dump_full);
     EXPECT_FALSE(read({"WEFT_DEBUG=dump=full,dump=grouped"}).dump_full);
     EXPECT_FALSE(read({"WEFT_DEBUG=unclaimed=0"}).unclaimed);
+    EXPECT_TRUE(read({"WEFT_DEBUG=throwstack=1"}).throw_stack);
+    EXPECT_FALSE(read({"WEFT_DEBUG=throwstack=1,throwstack=0"}).throw_stack);
     EXPECT_TRUE(read({"WEFT_DEBUG=sigquit=1"}).sigquit_always);
     EXPECT_FALSE(read({"WEFT_DEBUG=sigquit=0"}).sigquit);
     EXPECT_EQ(printed, "");

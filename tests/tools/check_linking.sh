@@ -191,7 +191,7 @@ case_sizes() {
     runs ./dynamic
     runs ./static
     local kind is most bad=0
-    for kind in dynamic:345000 static:1260000; do
+    for kind in dynamic:330000 static:1240000; do
         most=${kind#*:}
         kind=${kind%:*}
         is=$(stat -c %s "$kind")
