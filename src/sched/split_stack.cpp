@@ -183,12 +183,15 @@ extern "C" {
     const errno_kept kept(m);
     segment_cache& cache = m.p->segments;
     clean_up(cache);
-    if (newest.depth_kib > sched.opts.max_stack / 1024) {
-        report_overflow_of(m.current, sched.opts.max_stack, {});
-    }
     // `needed` has the red zone in it. A borrowed one is always large.
     unsigned c = (flags & SEGMENT_BORROWED) != 0 ? class_large : unsigned{newest.next_class};
     while (c <= class_large && size_of_class(c) - sizeof(segment) < needed) ++c;
+    // A segment may go over the limit, but not by one frame that is larger than any of the usual sizes.
+    const std::size_t one_frame = c <= class_large ? 0 : needed;
+    if (one_frame > sched.opts.max_stack ||
+        newest.depth_kib > (sched.opts.max_stack - one_frame) / 1024) {
+        report_overflow_of(m.current, sched.opts.max_stack, {});
+    }
     segment* const s = c <= class_large ? cache.take(c, sched.segments)
                                         : sched.segments.take_huge(needed - red_zone_size);
     if (s == nullptr) report_no_stack(*m.current.get());

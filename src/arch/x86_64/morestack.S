@@ -198,7 +198,13 @@ __morestack:
         movq    %r10, %rdi              // what is needed; 0 for a large one
         movq    %rax, %rsi
         enter_runtime_mode
+        // If this ends in a report of an overflow, the half-entered function is the one that it must name.
+        .cfi_remember_state
+        .cfi_def_cfa %rbp, 16
+        .cfi_offset %rbp, -16
         call    weft_slow_grow
+        nop
+        .cfi_restore_state
         movq    %rax, %rcx
         leaq    64(%rsp), %rdi
         each_vector load, %rdi
