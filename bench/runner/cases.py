@@ -194,12 +194,20 @@ def _split_stacks(quick):
             Figure("rss_split", "memory each", "B", 1250, plotted=True),
             Figure("spawn_park", "spawn and park", "ns")], (how, parked))
 
+    def with_locals(which, what, limit):
+        return _split("split", f"100k that wait with {what}", 1, [
+            Figure("held_with_locals", "memory each", "B", limit, plotted=True)],
+            ("locals", "100000", which))
+
     skynet = [_split("split", "S5 skynet, 1M leaves", n, [
         Figure("skynet", "all of it", "ms", 250 if n == 2 else None, plotted=n == 2),
         Figure("peak_rss", "most memory", "MiB", 50 if n == 2 else None)],
         ("s5",), "weft_channels_split") for n in (1, 2)]
     return [
         memory("parked", ""), memory("parked_libc", ", calls libc"),
+        with_locals("100", "100 B of locals", 1300), with_locals("300", "300 B of locals", 2400),
+        with_locals("600", "600 B of locals", 2400),
+        with_locals("select", "100 B of locals, in a select", 2400),
         _split("split", "calls", 1, [
             Figure("hot_split", "crossing in a loop", "ns", 6, plotted=True),
             Figure("plain_from_tiny", "plain call, tiny segment", "ns", 13),

@@ -2,6 +2,9 @@
 //
 //     weft_split parked [count]       coroutines that touched 8 KiB before, parked: memory each
 //     weft_split parked_libc [count]  the same, and the frame that parks also calls the C library
+//     weft_split locals [count] [100|300|600|select]
+//                                     coroutines that wait in a receive with so many bytes of locals, or in a select of
+//                                     two with 100: memory each
 //     weft_split calls                a crossing in a loop; calls into code that does not check, from a tiny segment and
 //                                     from a large one; each less the same call without
 //     weft_split code                 programs with many calls, compiled for split stacks and not
@@ -81,6 +84,46 @@ private:
     std::atomic<std::size_t> announced_ = 0;
     std::atomic<std::size_t> left_ = 0;
 };
+
+// Coroutines that wait in a receive, or in a select of two, with so many bytes of locals in the frame that waits.
+template <std::size_t Locals, bool Selects>
+[[gnu::noinline]] void wait_with_locals(weft::chan<int>& a, weft::chan<int>& b) {
+    volatile char mine[Locals];
+    for (std::size_t i = 0; i < Locals; i += 64) mine[i] = 1;
+    if constexpr (Selects) {
+        weft::select(weft::on_recv(a), weft::on_recv(b));
+    } else {
+        static_cast<void>(a.recv());
+    }
+    keep(const_cast<char*>(mine));
+}
+
+template <std::size_t Locals, bool Selects>
+void measure_locals(const char* name, std::size_t count) {
+    weft::chan<int> a(0);
+    weft::chan<int> b(0);
+    weft::scope all;
+    std::size_t started = 0;
+    const double before = bench::rss_bytes();
+    for (std::size_t i = 0; i != count; ++i) {
+        all.go([&] {
+            ++started;
+            wait_with_locals<Locals, Selects>(a, b);
+        });
+    }
+    while (started != count) weft::yield();
+    weft::yield();
+    result(name, (bench::rss_bytes() - before) / static_cast<double>(count), "B");
+    all.cancel();
+}
+
+// In one process each would begin with what the one before has left.
+void locals(std::size_t count, std::string_view which) {
+    if (which == "100") measure_locals<100, false>("held_with_locals", count);
+    if (which == "300") measure_locals<300, false>("held_with_locals", count);
+    if (which == "600") measure_locals<600, false>("held_with_locals", count);
+    if (which == "select") measure_locals<100, true>("held_with_locals", count);
+}
 
 [[gnu::noinline]] int small(int a, int b) {
     asm volatile("");
@@ -226,6 +269,11 @@ int main(int argc, char** argv) {
     const std::size_t count = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 1'000'000;
     if (workload == "parked") return weft::run([&] { parking_lot(count, false).run(); });
     if (workload == "parked_libc") return weft::run([&] { parking_lot(count, true).run(); });
+    if (workload == "locals") {
+        weft::options one;
+        one.processors = 1;
+        return weft::run([&] { locals(count, argc > 3 ? argv[3] : "100"); }, one);
+    }
     if (workload == "calls") return weft::run([] { calls(); });
     if (workload == "code") return weft::run([] { code(); });
     if (workload == "preempt") {
@@ -233,7 +281,8 @@ int main(int argc, char** argv) {
         one.processors = 1;
         return weft::run([] { preemptions().run(); }, one);
     }
-    std::fputs("usage: weft_split parked [count] | parked_libc [count] | calls | code | preempt\n",
+    std::fputs("usage: weft_split parked [count] | parked_libc [count] | "
+               "locals [count] [100|300|600|select] | calls | code | preempt\n",
                stderr);
     return 2;
 }

@@ -13,6 +13,7 @@
 #include "os/ranked_lock.hpp"
 #include "os/thread.hpp"
 #include "sched/extras.hpp"
+#include "sched/first_class.hpp"
 #include "sched/global_queue.hpp"
 #include "sched/machine.hpp"
 #include "sched/processor.hpp"
@@ -111,6 +112,7 @@ struct scheduler {
     alignas(cache_line) std::atomic<std::uint64_t> turn{0};
     alignas(cache_line) stack_store stacks;
     segment_pool segments;
+    first_classes first_class;  // Of split stacks.
     fixed_pool<coroutine, &coroutine::link> coroutines{"coroutines"};
     fixed_pool<coroutine_extras, &coroutine_extras::link> extras{"extras"};
 

@@ -93,26 +93,50 @@ void clean_up(segment_cache& cache) noexcept {
     report_overflow_of(this_coroutine(), s.size(), "the end of a segment was written");
 }
 
+namespace {
+
+// Where even the runtime's frames need more, there is nothing to choose.
+bool learns_first_class() noexcept { return weft_first_class_min == 0; }
+
+unsigned first_class_of(const coroutine& c) noexcept {
+    const unsigned asked = c.stack_code() - split_stack_code;
+    return asked == 0 && learns_first_class() ? sched.first_class.of(*c.type) : asked;
+}
+
+void mark_first(segment& s, const coroutine& c) noexcept {
+    const bool marked = learns_first_class() && sched.first_class.learns(*c.type, s.size_class);
+    s.next_class = static_cast<std::uint8_t>(marked ? class_none : class_after(s.size_class));
+}
+
+}  // namespace
+
 unsigned split_stack_code_for(std::size_t bytes) noexcept {
     unsigned c = weft_first_class_min;
     while (c < class_large && size_of_class(c) < bytes) ++c;
     return split_stack_code + c;
 }
 
-[[gnu::noinline]] segment* take_first_segment(machine& m, unsigned code) noexcept {
+[[gnu::noinline]] segment* take_first_segment(machine& m, const coroutine& c) noexcept {
     WEFT_DEEP;
     if (!sched.has_split_stacks.load(std::memory_order_relaxed)) {
         sched.has_split_stacks.store(true, std::memory_order_relaxed);
     }
     segment_cache& cache = m.p->segments;
-    segment* const s = cache.take(code - split_stack_code, sched.segments);
+    segment* const s = cache.take(first_class_of(c), sched.segments);
     if (s == nullptr) return nullptr;
+    mark_first(*s, c);
     // It may have been somebody's second.
     s->below = nullptr;
     s->noted = {};
     s->depth_kib = s->size_kib;
     s->flags = 0;
     return s;
+}
+
+bool inherit_first_segment(segment& s, const coroutine& c) noexcept {
+    if (s.size_class != first_class_of(c)) return false;
+    mark_first(s, c);
+    return true;
 }
 
 [[gnu::noinline]] void give_first_segment(machine& m, segment& s) noexcept {
@@ -184,7 +208,14 @@ extern "C" {
     segment_cache& cache = m.p->segments;
     clean_up(cache);
     // `needed` has the red zone in it. A borrowed one is always large.
-    unsigned c = (flags & SEGMENT_BORROWED) != 0 ? class_large : unsigned{newest.next_class};
+    unsigned c = class_large;
+    if ((flags & SEGMENT_BORROWED) == 0) {
+        if (newest.next_class == class_none) {
+            sched.first_class.learn(*m.current->type, newest.size_class);
+            newest.next_class = static_cast<std::uint8_t>(class_after(newest.size_class));
+        }
+        c = newest.next_class;
+    }
     while (c <= class_large && size_of_class(c) - sizeof(segment) < needed) ++c;
     // A segment may go over the limit, but not by one frame that is larger than any of the usual sizes.
     const std::size_t one_frame = c <= class_large ? 0 : needed;

@@ -21,8 +21,10 @@ struct processor;
 /// The code (coroutine::stack_code) of a split stack whose first segment has at least `bytes`.
 [[nodiscard]] unsigned split_stack_code_for(std::size_t bytes) noexcept;
 
-/// A first segment for a coroutine of that code; null when memory ends. By the machine that is about to run it.
-[[nodiscard]] segment* take_first_segment(machine& m, unsigned code) noexcept;
+/// A first segment for the coroutine; null when memory ends. By the machine that is about to run it.
+[[nodiscard]] segment* take_first_segment(machine& m, const coroutine& c) noexcept;
+/// Whether the segment of a coroutine that has ended is what take_first_segment() would choose for `c`; then it is `c`'s.
+[[nodiscard]] bool inherit_first_segment(segment& s, const coroutine& c) noexcept;
 /// Takes it back, and with it what an unwinder has left behind. Also without a processor.
 void give_first_segment(machine& m, segment& s) noexcept;
 

@@ -47,7 +47,7 @@ void set_stack(coroutine& c, stack_ref stack) noexcept {
 }
 
 void attach_split_stack(machine& m, coroutine& c) noexcept {
-    segment* const s = take_first_segment(m, c.stack_code());
+    segment* const s = take_first_segment(m, c);
     if (s == nullptr) report_no_stack(c);
     c.stack = stack_ref(s);
     c.context = make_context(s->top(), s->size(), coroutine_main);
@@ -252,7 +252,8 @@ void coroutine_main(raw_arrival raw) {
             next = pick_local(m, *m.p);
             if (next == nullptr) break;
             if (next->state.load(std::memory_order_acquire) == co_state::runnable) {
-                if (next->stack_code() == code) {
+                if (next->stack_code() == code &&
+                    (!stack.is_split() || inherit_first_segment(*stack.newest(), *next))) {
                     set_stack(*next, stack);
                 } else {
                     attach_stack(m, *next);

@@ -30,6 +30,8 @@ namespace weft::detail {
 
 inline constexpr unsigned class_large = CLASS_LARGE;
 inline constexpr unsigned class_huge = CLASS_HUGE;
+/// A next_class of which there never is a free segment: growing then comes to weft_slow_grow().
+inline constexpr unsigned class_none = SEGMENT_CLASSES;
 inline constexpr std::size_t red_zone_size = RED_ZONE;
 
 [[nodiscard]] constexpr std::size_t size_of_class(unsigned c) noexcept {
@@ -111,6 +113,11 @@ static_assert(sizeof(segment) == SEGMENT_HEADER_SIZE);
 /// What frames may use of a segment of `size` bytes.
 [[nodiscard]] constexpr std::size_t usable_of(std::size_t size) noexcept {
     return size - sizeof(segment) - red_zone_size;
+}
+
+/// A coroutine that grows once will grow again: from a tiny first segment straight to a page.
+[[nodiscard]] constexpr unsigned class_after(unsigned size_class) noexcept {
+    return size_class + 1 < 2 ? 2 : size_class + 1 > class_large ? class_large : size_class + 1;
 }
 
 /// Makes a segment of the memory at `base`, whose size is that of its class unless it is a huge one.

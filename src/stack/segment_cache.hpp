@@ -19,7 +19,7 @@ struct segment_cache {
         segment* head = nullptr;
         std::int64_t room = 0;
     };
-    std::array<list, SEGMENT_CLASSES> lists{};
+    std::array<list, SEGMENT_CLASSES + 1> lists{};  // The last stays empty: class_none.
     /// Left behind by an unwinder that still ran on them: to be given back once it does not.
     segment* left_behind = nullptr;
 

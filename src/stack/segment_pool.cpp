@@ -31,8 +31,7 @@ segment* make_segment(std::byte* base, unsigned size_class, std::size_t size) no
     // Only where a guard page ends it does such code run in place.
     s->call_limit = size_class >= class_large ? s->limit + CALL_ROOM : s->top();
     s->size_class = static_cast<std::uint8_t>(size_class);
-    // A coroutine that grows once will grow again: from a tiny first segment straight to a page.
-    const unsigned next = std::clamp(size_class + 1, 2u, class_large);
+    const unsigned next = class_after(size_class);
     s->next_class = static_cast<std::uint8_t>(next);
     s->next_usable = static_cast<std::uint32_t>(usable_of(size_of_class(next)));
     s->size_kib = static_cast<std::uint32_t>(size / 1024);
