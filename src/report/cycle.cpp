@@ -82,7 +82,11 @@ void append_step(printer& out, const snapshot& all, const coroutine_record& r,
     }
     if (wait_graph::joins_scope(r)) {
         out << " waits in scope::join for ";
-        print_id(out, all, to.id);
+        if (to.id == r.id) {
+            out << "itself";
+        } else {
+            print_id(out, all, to.id);
+        }
         return;
     }
     const bool once = r.kind == wait_kind::once;

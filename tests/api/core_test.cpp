@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -61,9 +62,10 @@ constexpr std::size_t mib = 1024;  // In KiB.
 // What the stack of each parked coroutine has on it.
 constexpr char mark[] = "weft core test 7c1e5a, ";
 
-[[gnu::noinline]] void park_with_mark(int number) {
+[[gnu::noinline]] void park_with_mark(int number, std::atomic<int>& marked) {
     volatile char text[64];
     std::snprintf(const_cast<char*>(text), sizeof(text), "%s%d", mark, number);
+    ++marked;
     sleep_for(1h);
     text[0] = 0;
 }
@@ -71,9 +73,10 @@ constexpr char mark[] = "weft core test 7c1e5a, ";
 template <class F>
 int with_parked(int count, F&& then) {
     return run([&] {
+        std::atomic<int> marked{0};
         scope s;
-        for (int i = 0; i != count; ++i) s.go([i] { park_with_mark(i); });
-        sleep_for(1ms);
+        for (int i = 0; i != count; ++i) s.go([i, &marked] { park_with_mark(i, marked); });
+        while (marked != count) sleep_for(1ms);
         then();
         s.cancel();
     });

@@ -155,7 +155,11 @@ TEST_P(Deadlock, InADestructorEndsTheProcessForNothingMayBeThrownThere) {
             {.on_deadlock = deadlock_action::throw_in_main});
     });
     EXPECT_EQ(child.exit_status, 2) << child.err;
-    EXPECT_EQ(child.lines_with("'deaf'").size(), 1u) << child.err;
+    EXPECT_EQ(
+        child.lines_with("weft: cycle: coroutine 2 'deaf' waits in scope::join for itself").size(),
+        1u)
+        << child.err;
+    EXPECT_EQ(child.lines_with("'deaf' [scope::join 0x").size(), 1u) << child.err;
 }
 
 TEST_P(Deadlock, IsIgnoredWhenAskedFor) {
