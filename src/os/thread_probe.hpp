@@ -35,10 +35,12 @@ public:
     [[nodiscard]] static std::string_view wait_channel(int thread_id,
                                                        std::span<char> buffer) noexcept;
 
-    /// Where it has left the program for the kernel, if it waits there now; {0, 0} if it does not, or that can't be read.
+    /// Where it has left the program for the kernel, if it waits there now; all 0 if it does not, or that can't be read.
     struct place {
         std::uintptr_t pc = 0;
         std::uintptr_t sp = 0;
+        std::uintptr_t futex =
+            0;  // The word that it waits for; 0 when it waits for something else.
         bool operator==(const place&) const = default;
     };
     [[nodiscard]] static place waits_at(int thread_id) noexcept;

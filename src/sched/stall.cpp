@@ -2,6 +2,8 @@
 
 #include "arch/unwind.hpp"
 #include "base/print.hpp"
+#include "base/tsan.hpp"
+#include "os/mutex_owner.hpp"
 #include "os/thread.hpp"
 #include "os/thread_probe.hpp"
 #include "sched/identity.hpp"
@@ -50,9 +52,52 @@ bool is_news(const coroutine& c, std::string_view channel) noexcept {
     return true;
 }
 
+// The coroutine that runs on a thread of weft's. Under the idle lock, which keeps machines from going.
+const coroutine* runs_on_locked(int thread_id) noexcept {
+    for (const machine* m = sched.all_machines; m != nullptr; m = m->all_link) {
+        if (m->thread_id.load(std::memory_order_relaxed) == thread_id) return m->current;
+    }
+    return nullptr;
+}
+
+// Those that wait while they hold locks of the thread library. Only programs with split stacks count these.
+void print_parked_with_locks(printer& out) noexcept {
+    const unrecorded unseen;  // The counts are the coroutines' own.
+    unsigned shown = 0;
+    sched.coroutines.for_each([&](const coroutine& c) {
+        if (c.lock_depth == 0 || shown == 3) return;
+        const co_state state = c.state.load(std::memory_order_acquire);
+        if (state != co_state::parked) return;
+        out << (shown++ == 0 ? "; with such a lock waits " : ", ");
+        print_coroutine_at_once(out, c);
+    });
+}
+
+// Who holds the mutex that the thread waits for, if it is one.
+void print_holder(std::uintptr_t futex) noexcept {
+    const int owner = owner_of_mutex(futex);
+    if (owner == 0) return;
+    printer out;
+    out << "weft: stall: it waits for the std::mutex ";
+    out.hex(futex);
+    out << ", which thread " << owner << " holds";
+    {
+        const std::lock_guard hold(sched.idle_lock);
+        if (const coroutine* const c = runs_on_locked(owner)) {
+            out << "; there runs ";
+            print_coroutine_at_once(out, *c);
+            out << ", ";
+            print_origin(out, c->created_at());
+        }
+    }
+    print_parked_with_locks(out);
+    out << "\n";
+    out.flush();
+}
+
 // The stack of a coroutine whose thread waits in the kernel. If the thread has gone on meanwhile, nothing is printed.
-void print_stack_of(const coroutine& c, const machine& m, int thread_id) noexcept {
-    const thread_probe::place before = thread_probe::waits_at(thread_id);
+void print_stack_of(const coroutine& c, const machine& m, int thread_id,
+                    const thread_probe::place& before) noexcept {
     const thread_block* const block = m.shared_block.load(std::memory_order_acquire);
     if (before.sp == 0 || block == nullptr) return;
     const stack_ref stack = c.stack;
@@ -99,7 +144,9 @@ void report_stall(watched& w, std::int64_t now) noexcept {
     if (!channel.empty()) out << " in " << channel;
     out << "; see " << remedy_for(channel) << "\n";
     out.flush();
-    print_stack_of(*c, *w.machine_seen, id);
+    const thread_probe::place place = thread_probe::waits_at(id);
+    print_holder(place.futex);
+    print_stack_of(*c, *w.machine_seen, id, place);
 }
 
 void report_all_wait() noexcept {

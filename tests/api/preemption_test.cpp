@@ -275,6 +275,33 @@ TEST_F(Stall, OfManyAtOnePlaceTheFirstIsNamedWithItsStackAndARemedy) {
 #endif
 }
 
+TEST_F(Stall, TheHolderOfAStdMutexIsNamed) {
+    const child_result child = run_child(
+        [] {
+            return run(
+                [] {
+                    std::mutex m;
+                    latch locked(1);
+                    auto holder = spawn({.name = "holder"}, [&] {
+                        const std::lock_guard hold(m);
+                        locked.count_down();
+                        ::usleep(1'000'000);
+                    });
+                    locked.wait();
+                    spawn({.name = "waiter"}, [&] { const std::lock_guard hold(m); }).join();
+                    holder.join();
+                },
+                {.processors = 2});
+        },
+        {.environment = {{"WEFT_DEBUG", "stall=50ms"}}});
+    EXPECT_EQ(child.exit_status, 0);
+    const auto lines = child.lines_with("it waits for the std::mutex 0x");
+    ASSERT_EQ(lines.size(), 1u) << child.err;
+    EXPECT_NE(lines[0].find(" holds; there runs coroutine 2 'holder', created at "),
+              std::string::npos)
+        << child.err;
+}
+
 TEST_F(Stall, ThreadsThatMayHelpAreNamedOnce) {
     const child_result child = run_child(
         [] {

@@ -1,4 +1,5 @@
 // What can be seen of another thread.
+#include "os/mutex_owner.hpp"
 #include "os/thread_probe.hpp"
 
 #include <gtest/gtest.h>
@@ -6,6 +7,8 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <fstream>
+#include <mutex>
 #include <semaphore>
 #include <thread>
 
@@ -61,6 +64,36 @@ TEST_F(ThreadProbe, OneThatIsNotThereIsUnknown) {
     EXPECT_EQ(thread_probe::cpu_ns(nobody), -1);
     std::array<char, 64> buffer;
     EXPECT_TRUE(thread_probe::wait_channel(nobody, buffer).empty());
+}
+
+TEST_F(ThreadProbe, OneThatWaitsForAMutexTellsItsOwner) {
+    if (!std::ifstream("/proc/self/syscall")) GTEST_SKIP() << "this kernel does not say";
+    std::mutex held;
+    const std::lock_guard hold(held);
+    thread = std::thread([&] {
+        id = this_thread_id();
+        const std::lock_guard too_late(held);
+    });
+    while (id == 0) std::this_thread::yield();
+    thread_probe::place place;
+    while (probe.state(id) != thread_state::sleeping || place.futex == 0) {
+        place = thread_probe::waits_at(id);
+        if (place.sp == 0) std::this_thread::yield();
+    }
+    EXPECT_EQ(place.futex, reinterpret_cast<std::uintptr_t>(&held));
+    EXPECT_EQ(owner_of_mutex(place.futex), this_thread_id());
+    held.unlock();
+    thread.join();
+    held.lock();
+}
+
+TEST_F(ThreadProbe, WhatIsNoMutexHasNoOwner) {
+    std::mutex idle;
+    const std::array<int, 16> words{2, 1, 0x3fffff0, 1};
+    EXPECT_EQ(owner_of_mutex(0), 0);
+    EXPECT_EQ(owner_of_mutex(reinterpret_cast<std::uintptr_t>(&idle)), 0);
+    EXPECT_EQ(owner_of_mutex(reinterpret_cast<std::uintptr_t>(words.data())), 0);
+    EXPECT_EQ(owner_of_mutex(8), 0);
 }
 
 TEST_F(ThreadProbe, OneProbeLooksAtSeveralThreadsInTurn) {

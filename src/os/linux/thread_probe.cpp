@@ -73,13 +73,17 @@ thread_probe::place thread_probe::waits_at(int thread_id) noexcept {
     ::close(file);
     if (size <= 0) return {};
     text[size] = '\0';
-    // "0 0x3 0x7f.. ... SP PC"; or "running".
+    // "202 0x7f.. 0x80 ... SP PC": the call, its arguments; or "running".
+    char* arguments = nullptr;
+    const long call = std::strtol(text, &arguments, 10);
+    const std::uintptr_t futex =
+        call == SYS_futex ? std::strtoull(arguments, nullptr, 16) : std::uintptr_t{0};
     char* pc = std::strrchr(text, ' ');
     if (pc == nullptr) return {};
     *pc++ = '\0';
     char* const sp = std::strrchr(text, ' ');
     if (sp == nullptr) return {};
-    return {std::strtoull(pc, nullptr, 16), std::strtoull(sp + 1, nullptr, 16)};
+    return {std::strtoull(pc, nullptr, 16), std::strtoull(sp + 1, nullptr, 16), futex};
 }
 
 void thread_probe::close() noexcept {
