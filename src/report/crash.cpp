@@ -259,10 +259,11 @@ WEFT_NOIPA void call_terminate_before() noexcept {
 void print_exception(printer& out, bool& is_cancelled) noexcept {
     const std::type_info* const type = abi::__cxa_current_exception_type();
     if (type == nullptr) {
-        // There the compiler calls std::terminate without making the exception the current one.
-        out << (std::uncaught_exceptions() == 0
-                    ? ", without an exception"
-                    : ": an exception came to a function that is noexcept, behind destructors");
+        // After destructors have run, a noexcept function calls std::terminate without making the exception the current one.
+        out << (std::uncaught_exceptions() == 0 ? ", without an exception"
+                                                : " while an exception was on its way: it came to "
+                                                  "a function that is noexcept, or a "
+                                                  "destructor called std::terminate");
         return;
     }
     is_cancelled = *type == typeid(cancelled);
@@ -306,14 +307,15 @@ void report_fault(const fault& f) noexcept {
 }
 
 void write_throw(const std::exception_ptr& e) noexcept {
-    if (!sched.env.throw_stack || !find_throw(object_of(e), trace)) return;
+    stack_ends thrown;
+    if (!sched.env.throw_stack || !find_throw(e, thrown)) return;
     stay_on_this_stack();
     printer out;
     out << "weft: thrown here:\n";
     out.flush();
-    write_stack(trace, {.after = {"__cxa_throw", "__cxa_rethrow",
-                                  "_ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE"},
-                        .hide_inner = true});
+    write_stack(thrown, {.after = {"__cxa_throw", "__cxa_rethrow",
+                                   "_ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE"},
+                         .hide_inner = true});
 }
 
 namespace {

@@ -74,9 +74,8 @@ std::string_view readable(std::string_view name, bool demangle) noexcept {
 
 void take_line(void* into, const raw_line& raw) noexcept {
     shown_frame& frame = *static_cast<shown_frame*>(into);
-    std::string_view name = raw.function == nullptr ? std::string_view() : raw.function;
-    constexpr std::string_view body = ".body";  // What has a stub in front.
-    if (name.ends_with(body)) name.remove_suffix(body.size());
+    const std::string_view name =
+        raw.function == nullptr ? std::string_view() : without_suffixes(raw.function);
     code_line facts;
     classify(facts, name);
     // The symbol's name is complete; that of the debug information may be the last part only.

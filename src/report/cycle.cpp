@@ -18,7 +18,7 @@ constexpr std::size_t shown_max = 8;  // A longer ring is cut.
 using position = std::uint32_t;  // Of a record in the snapshot.
 constexpr position nobody = UINT32_MAX;
 
-// Each coroutine waits for one other, but for one that joins a scope: it waits for every child. So a ring through any
+// Each coroutine waits for one other. Only one that joins a scope waits for several: for every child. So a ring through any
 // child is one.
 class wait_graph {
 public:
@@ -34,7 +34,7 @@ public:
         });
     }
 
-    /// The coroutine number `n` that the one at `i` waits for; `nobody` behind the last.
+    /// The coroutine number `n` that the one at `i` waits for; `nobody` after the last.
     [[nodiscard]] position next(position i, std::size_t n) const noexcept {
         const coroutine_record& r = all_.coroutines()[i];
         if (!lasts(r)) return nobody;
@@ -98,7 +98,8 @@ void append_step(printer& out, const snapshot& all, const coroutine_record& r,
     out << (once ? " runs" : " holds");
 }
 
-void append_ring(std::string& text, const snapshot& all, std::span<const position> ring) {
+void append_ring(std::string& text, const snapshot& all, std::span<const position> ring,
+                 bool at_rest) {
     const auto records = all.coroutines();
     printer out;
     out << "weft: cycle: ";
@@ -115,12 +116,13 @@ void append_ring(std::string& text, const snapshot& all, std::span<const positio
         append_step(step, all, records[ring[i]], records[ring[(i + 1) % ring.size()]]);
         text += step.view();
     }
+    if (!at_rest) text += "; only a time limit or a cancellation could end it";
     text += "\n";
 }
 
 }  // namespace
 
-// A walk in depth: whoever it comes back to while that one's own step is not done yet closes a ring.
+// A walk in depth. When it comes back to a coroutine whose own step is not done yet, there is a ring.
 void append_cycles(std::string& text, const snapshot& all, bool at_rest) {
     struct step {
         position at;
@@ -159,7 +161,7 @@ void append_cycles(std::string& text, const snapshot& all, bool at_rest) {
                 const auto oldest =
                     std::ranges::min_element(ring, {}, [&](position i) { return records[i].id; });
                 std::rotate(ring.begin(), oldest, ring.end());
-                append_ring(text, all, ring);
+                append_ring(text, all, ring, at_rest);
                 if (++rings == rings_max) return;
             }
         }

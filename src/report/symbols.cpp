@@ -25,6 +25,13 @@ bool has(std::string_view text, std::string_view part) noexcept {
 }  // namespace
 
 // By the mangled name, for that of a template begins with what it returns once it is demangled.
+std::string_view without_suffixes(std::string_view symbol) noexcept {
+    for (const std::string_view suffix : {".cold", ".body"}) {
+        if (symbol.ends_with(suffix)) symbol.remove_suffix(suffix.size());
+    }
+    return symbol;
+}
+
 void classify(code_line& line, std::string_view mangled) noexcept {
     if (mangled == "weft_jump") line.internal = true;
     // How a split stack goes on elsewhere, or into the runtime and out of it.
@@ -58,10 +65,7 @@ namespace {
 code_line named(const char* symbol) {
     code_line line;
     if (symbol == nullptr) return line;
-    // What has a stub in front is called <name>.body.
-    std::string mangled = symbol;
-    constexpr std::string_view body = ".body";
-    if (mangled.ends_with(body)) mangled.resize(mangled.size() - body.size());
+    const std::string mangled(without_suffixes(symbol));
     line.function = demangled(mangled.c_str());
     classify(line, mangled);
     return line;

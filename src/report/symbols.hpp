@@ -23,6 +23,10 @@ struct code_line {
     bool wrapper = false;   // What a closure may have been inlined into.
 };
 
+/// The symbol of the function as it was compiled: without what is added for a part that is hardly ever run (.cold), and where
+/// there is a stub in front (.body).
+[[nodiscard]] std::string_view without_suffixes(std::string_view symbol) noexcept;
+
 /// Sets what is said above of the function of that symbol.
 void classify(code_line& line, std::string_view mangled) noexcept;
 

@@ -72,6 +72,7 @@ void stop() noexcept {
     stop_schedtrace();
     stop_scheduler();
     release_timer_nodes();
+    forget_throws();
     remove_crash_reports();
 }
 
@@ -102,7 +103,7 @@ void main_body(main_run& run, std::int64_t grace_ns) {
         if (sched.env.throw_stack) forget_throw();
     } catch (...) {
         run.error = std::current_exception();
-        if (sched.env.throw_stack) name_throw(run.error);
+        if (sched.env.throw_stack) static_cast<void>(name_throw(run.error));
     }
     run.returned = true;
     const no_cancel to_the_end;

@@ -61,6 +61,9 @@ WEFT_NOIPA void call_on_big_stack(void (*f)(void*), void* argument, std::size_t 
     if (bytes < sched.opts.max_stack && weft_call_user_with_room(f, argument, bytes)) return;
     // Inside blocking() the thread has no coroutine to show, but its stack is one all the same: `home` is
     // found by address.
+    const coroutine* const self = this_coroutine();
+    if (self != nullptr && self->stack.get().is_split())
+        throw std::bad_alloc();  // Above max_stack.
     char here;
     const stack_ref home = sched.stacks.find(reinterpret_cast<std::uintptr_t>(&here)).stack;
     if (!home) {

@@ -8,8 +8,9 @@
 //     two       2 KiB, and the first that grows all the same says so   -> one
 //     one       1 KiB for good
 //
-// In the first two a first segment is marked: it names a class that never has a free segment, so that its next growth comes
-// to weft_slow_grow(), which learns. A coroutine that does not grow pays nothing for it.
+// In the first two a first segment is marked: it names a class that never has a free segment, so that growing by a usual step
+// comes to weft_slow_grow(), which learns. A coroutine that does not grow pays nothing for it. One frame that needs a large
+// segment, and a call of other code, teach nothing: 2 KiB would not help them.
 //
 // Types that share an entry of the table share what is learned, which costs one of them a kilobyte or a growth each.
 #pragma once
@@ -27,13 +28,13 @@ struct task_type;
 
 class first_classes {
 public:
-    /// Of the next coroutine of this type.
+    /// The class for the next coroutine of this type.
     [[nodiscard]] unsigned of(const task_type& type) const noexcept {
         return at(type) == two ? 1 : 0;
     }
-    /// Whether to mark a first segment of class `c`.
+    /// Returns true if a first segment of class `c` is to be marked.
     [[nodiscard]] bool learns(const task_type& type, unsigned c) const noexcept {
-        return c == 0 ? at(type) == unknown : c == 1;
+        return c == 0 ? at(type) == unknown : c == 1 && at(type) == two;
     }
     /// A coroutine of this type has grown from a marked first segment of class `c`.
     void learn(const task_type& type, unsigned c) noexcept {

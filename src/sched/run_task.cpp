@@ -35,7 +35,7 @@ namespace {
 void keep_error(coroutine& self, const std::exception* e) {
     std::exception_ptr& error = extras_of(self).error;
     error = std::current_exception();
-    if (sched.env.throw_stack) name_throw(error);
+    if (sched.env.throw_stack) static_cast<void>(name_throw(error));  // And drops an older one.
     if (self.scope != nullptr || self.join.load(std::memory_order_relaxed) == join_detached) return;
     note_unclaimed(self, e);
 }

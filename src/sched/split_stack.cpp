@@ -104,7 +104,8 @@ unsigned first_class_of(const coroutine& c) noexcept {
 }
 
 void mark_first(segment& s, const coroutine& c) noexcept {
-    const bool marked = learns_first_class() && sched.first_class.learns(*c.type, s.size_class);
+    const bool chosen = c.stack_code() == split_stack_code && learns_first_class();
+    const bool marked = chosen && sched.first_class.learns(*c.type, s.size_class);
     s.next_class = static_cast<std::uint8_t>(marked ? class_none : class_after(s.size_class));
 }
 
@@ -217,8 +218,10 @@ extern "C" {
         c = newest.next_class;
     }
     while (c <= class_large && size_of_class(c) - sizeof(segment) < needed) ++c;
-    // A segment may go over the limit, but not by one frame that is larger than any of the usual sizes.
-    const std::size_t one_frame = c <= class_large ? 0 : needed;
+    // A segment may go over the limit, and so may room that was asked for; not one frame that is larger than any of the usual
+    // sizes.
+    const bool is_frame = c > class_large && (flags & GROW_FOR_ROOM) == 0;
+    const std::size_t one_frame = is_frame ? needed : 0;
     if (one_frame > sched.opts.max_stack ||
         newest.depth_kib > (sched.opts.max_stack - one_frame) / 1024) {
         report_overflow_of(m.current, sched.opts.max_stack, {});

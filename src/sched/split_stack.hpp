@@ -23,7 +23,8 @@ struct processor;
 
 /// A first segment for the coroutine; null when memory ends. By the machine that is about to run it.
 [[nodiscard]] segment* take_first_segment(machine& m, const coroutine& c) noexcept;
-/// Whether the segment of a coroutine that has ended is what take_first_segment() would choose for `c`; then it is `c`'s.
+/// Returns true if the segment of a coroutine that has ended is what take_first_segment() would choose for `c`, and makes it
+/// `c`'s then.
 [[nodiscard]] bool inherit_first_segment(segment& s, const coroutine& c) noexcept;
 /// Takes it back, and with it what an unwinder has left behind. Also without a processor.
 void give_first_segment(machine& m, segment& s) noexcept;

@@ -7,137 +7,132 @@
 #include "base/stack_facts.hpp"
 
 #include <array>
-#include <cstring>
 #include <mutex>
 #include <new>
 #include <unwind.h>
+#include <utility>
 
 namespace weft::detail {
 namespace {
 
-struct thrown {
-    const void* who = nullptr;     // The coroutine that it ends, until it has a name.
-    const void* object = nullptr;  // Its name. Null, and so is `who`: empty.
-    bool again = false;            // By std::rethrow_exception: of an object that may have a note.
+constexpr std::size_t kept_max = 64;
+
+struct begun_note {
+    const void* coroutine = nullptr;  // Null: it is free.
     stack_ends frames;
 };
-
-struct thrown_list {
-    spin_lock lock;
-    std::array<thrown, 64>* ring = nullptr;
+struct named_note {
+    std::exception_ptr exception;  // Null: it is free.
+    stack_ends frames;
+};
+struct note_tables {
+    std::array<begun_note, kept_max> begun;
+    std::array<named_note, kept_max> named;  // A ring.
     std::size_t next = 0;
+};
 
-    template <class Is>
-    thrown* find(Is is) noexcept {
-        if (ring == nullptr) return nullptr;
-        for (thrown& one : *ring) {
-            if (is(one)) return &one;
+// The lock is held for a walk through a table, and to copy a note. It is there for debugging, and under a flag.
+struct notes {
+    spin_lock lock;
+    note_tables* tables = nullptr;
+
+    begun_note* begun_by(const void* coroutine) noexcept {
+        if (tables == nullptr) return nullptr;
+        for (begun_note& one : tables->begun) {
+            if (one.coroutine == coroutine) return &one;
         }
         return nullptr;
     }
-    thrown* begun_by(const void* who) noexcept {
-        return find([who](const thrown& t) { return t.who == who && t.object == nullptr; });
-    }
-    thrown* named(const void* object) noexcept {
-        return find([object](const thrown& t) { return t.object == object; });
-    }
-    // An empty one, else the oldest.
-    thrown* take() noexcept {
-        thrown* const empty = begun_by(nullptr);
-        if (empty != nullptr || ring == nullptr) return empty;
-        return &(*ring)[next++ % ring->size()];
+    named_note* named(const std::exception_ptr& e) noexcept {
+        if (tables == nullptr) return nullptr;
+        for (named_note& one : tables->named) {
+            if (one.exception == e) return &one;
+        }
+        return nullptr;
     }
 };
-constinit thrown_list list;
+constinit notes all;
 
-// Outside of the lock. What is there by the time that it is taken stays.
-void make_ring() noexcept {
-    std::array<thrown, 64>* fresh = nullptr;
+// Two may come here at once: the second one's tables are dropped.
+void make_tables() noexcept {
+    note_tables* fresh = nullptr;
     try {
-        fresh = off_heap_new<std::array<thrown, 64>>();
+        fresh = off_heap_new<note_tables>();
     } catch (const std::bad_alloc&) {
         return;  // Then nothing is noted.
     }
     {
-        const std::lock_guard hold(list.lock);
-        if (list.ring == nullptr) {
-            list.ring = fresh;
-            return;
-        }
+        const std::lock_guard hold(all.lock);
+        if (all.tables == nullptr) all.tables = std::exchange(fresh, nullptr);
     }
-    off_heap_delete(fresh);
+    if (fresh != nullptr) off_heap_delete(fresh);
 }
 
-// The last byte of a C++ runtime's class says whether the header refers to another exception's object.
-bool is_thrown_again(_Unwind_Exception_Class what) noexcept { return (what & 0xff) != 0; }
-
-void begin_note(const void* who, bool again) noexcept {
-    bool is_made;
+void begin_note(const void* coroutine) noexcept {
+    bool is_made = false;
     {
-        const std::lock_guard hold(list.lock);
-        is_made = list.ring != nullptr;
+        const std::lock_guard hold(all.lock);
+        is_made = all.tables != nullptr;
     }
-    if (!is_made) make_ring();
+    if (!is_made) make_tables();
     stack_ends frames;
     unwind_ends_here(frames);
-    const std::lock_guard hold(list.lock);
-    thrown* one = list.begun_by(who);
-    if (one == nullptr) one = list.take();
-    if (one == nullptr) return;
-    one->who = who;
-    one->object = nullptr;
-    one->again = again;
+    const std::lock_guard hold(all.lock);
+    begun_note* one = all.begun_by(coroutine);
+    if (one == nullptr) one = all.begun_by(nullptr);
+    if (one == nullptr) return;  // So many end by exceptions at once that one goes without.
+    one->coroutine = coroutine;
     one->frames = frames;
 }
 
 }  // namespace
 
-const void* object_of(const std::exception_ptr& e) noexcept {
-    // What all implementations have in it, and no interface tells.
-    static_assert(sizeof e == sizeof(void*));
-    const void* object;
-    std::memcpy(&object, static_cast<const void*>(&e), sizeof object);
-    return object;
-}
-
-[[gnu::noinline]] void name_throw(const std::exception_ptr& e) noexcept {
+[[gnu::noinline]] std::exception_ptr name_throw(const std::exception_ptr& e) noexcept {
     WEFT_DEEP;
-    const void* const object = object_of(e);
-    const std::lock_guard hold(list.lock);
-    thrown* const mine = list.begun_by(this_thread_block()->current);
-    if (mine == nullptr) return;
-    thrown* const before = list.named(object);
-    if (before != nullptr && mine->again) {
-        *mine = {};
-        return;
+    std::exception_ptr dropped;
+    const std::lock_guard hold(all.lock);
+    begun_note* const mine = all.begun_by(this_thread_block()->current);
+    if (mine == nullptr) return dropped;
+    if (all.named(e) == nullptr) {
+        named_note& one = all.tables->named[all.tables->next++ % kept_max];
+        dropped = std::exchange(one.exception, e);
+        one.frames = mine->frames;
     }
-    if (before != nullptr) *before = {};  // Of an object that has been there before this one.
-    mine->who = nullptr;
-    mine->object = object;
+    mine->coroutine = nullptr;
+    return dropped;
 }
 
 [[gnu::noinline]] void forget_throw() noexcept {
     WEFT_DEEP;
-    const std::lock_guard hold(list.lock);
-    if (thrown* const mine = list.begun_by(this_thread_block()->current)) *mine = {};
+    const std::lock_guard hold(all.lock);
+    if (begun_note* const mine = all.begun_by(this_thread_block()->current)) {
+        mine->coroutine = nullptr;
+    }
 }
 
-bool find_throw(const void* object, stack_ends& frames) noexcept {
-    if (object == nullptr) return false;
-    const std::lock_guard hold(list.lock);
-    const thrown* const one = list.named(object);
+bool find_throw(const std::exception_ptr& e, stack_ends& frames) noexcept {
+    if (e == nullptr) return false;
+    const std::lock_guard hold(all.lock);
+    const named_note* const one = all.named(e);
     if (one == nullptr) return false;
     frames = one->frames;
     return true;
 }
 
+void forget_throws() noexcept {
+    note_tables* old = nullptr;
+    {
+        const std::lock_guard hold(all.lock);
+        old = std::exchange(all.tables, nullptr);
+    }
+    if (old != nullptr) off_heap_delete(old);
+}
+
 extern "C" [[gnu::visibility("hidden")]] _Unwind_Reason_Code
-weft_noting_personality(int, _Unwind_Action actions, _Unwind_Exception_Class what,
-                        _Unwind_Exception*, _Unwind_Context*) noexcept {
+weft_noting_personality(int, _Unwind_Action actions, _Unwind_Exception_Class, _Unwind_Exception*,
+                        _Unwind_Context*) noexcept {
     if ((actions & _UA_SEARCH_PHASE) != 0) {
-        if (const void* const self = this_thread_block()->current) {
-            begin_note(self, is_thrown_again(what));
-        }
+        if (const void* const self = this_thread_block()->current) begin_note(self);
     }
     return _URC_CONTINUE_UNWIND;
 }

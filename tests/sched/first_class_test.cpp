@@ -13,6 +13,7 @@ TEST(FirstClasses, AreTheSmallestAtFirst) {
     const first_classes known;
     EXPECT_EQ(known.of(a_type), 0u);
     EXPECT_TRUE(known.learns(a_type, 0));
+    EXPECT_FALSE(known.learns(a_type, 1));
 }
 
 TEST(FirstClasses, AreOneMoreAfterOneHasGrown) {

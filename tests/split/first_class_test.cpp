@@ -33,7 +33,7 @@ struct locals {
 template <>
 struct locals<0> {};
 
-// What the coroutines wait for, and nobody ever gives.
+// The coroutines wait for these, and nobody ever gives them.
 struct things {
     chan<int> a;
     chan<int> b;

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <new>
+#include <sstream>
 #include <string>
 
 namespace weft::test {
@@ -337,6 +339,32 @@ TEST_F(Growth, SegmentsGoAlongToAnotherThread) {
             all.join();
         },
         {.processors = 2});
+}
+
+// Asking for room is not using it: with 256 KiB in all, a dump asks for as much once more.
+TEST_F(Growth, RoomThatIsAskedForIsNoOverflow) {
+    constexpr std::size_t most = 256 * 1024;
+    in_coroutine(
+        [] {
+            std::ostringstream out;
+            report::dump(out);
+            EXPECT_NE(out.str().find("[running]"), std::string::npos) << out.str();
+            for (const std::size_t room : {most / 2, most - 10'000, most - 1}) {
+                EXPECT_EQ(on_big_stack([] { return touch_deeper(20'000); }, room),
+                          touch_deeper(20'000));
+            }
+        },
+        {.max_stack = most});
+}
+
+TEST_F(Growth, MoreRoomThanThereMayBeIsRefused) {
+    constexpr std::size_t most = 256 * 1024;
+    in_coroutine(
+        [] {
+            EXPECT_THROW(on_big_stack([] {}, most), std::bad_alloc);
+            EXPECT_THROW(on_big_stack([] {}, most * 100), std::bad_alloc);
+        },
+        {.max_stack = most});
 }
 
 TEST_F(Growth, BeginsWithWhatIsAskedFor) {

@@ -301,7 +301,7 @@ weft_grow_and_enter:
         leaq    .Lenter_again(%rip), %rax
         pushq   %rax
         pushq   %rdx
-        pushq   $0
+        pushq   $GROW_FOR_ROOM
         pushq   %r10
         pushq   %r11
         xorl    %r11d, %r11d
@@ -314,7 +314,7 @@ weft_grow_and_call:
         crossing_frame
         pushq   %r11
         pushq   %rdx
-        pushq   $0
+        pushq   $GROW_FOR_ROOM
         xorl    %r11d, %r11d
         jmp     .Lgrow
         .cfi_endproc

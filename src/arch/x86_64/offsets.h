@@ -34,6 +34,7 @@
 /* Flags of a segment. */
 #define SEGMENT_BORROWED 1
 #define SEGMENT_REGISTERS 2
+#define GROW_FOR_ROOM 0x10000 /* beside the flags that weft_slow_grow gets: the caller has asked for so much room */
 
 /* segment_cache (stack/segment_cache.hpp): one list a class, 16 bytes each. */
 #define LIST_LOG2_SIZE 4
