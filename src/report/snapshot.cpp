@@ -61,6 +61,11 @@ void copy_cases(coroutine_record& r, std::array<waited_case, cases_max>& cases) 
     }
 }
 
+const void* scope_of(const coroutine& c) noexcept {
+    const unrecorded unseen;  // As in copy_cases().
+    return c.scope;
+}
+
 void note_holder(coroutine_record& r) noexcept {
     const lock_holder holder = holder_of(r.kind, r.object);
     if (holder.owner != 0) {
@@ -79,7 +84,7 @@ void copy_parked(const coroutine& c, coroutine_record& r, std::array<waited_case
     if (r.status == co_status::waiting) {
         r.kind = c.kind();
         r.object = waits_on(c);
-        r.scope = c.scope;
+        r.scope = scope_of(c);
         // What is joined has an id that says more than its address.
         if (r.kind == wait_kind::join && r.object != nullptr) {
             r.joined = static_cast<const coroutine*>(r.object)->id;
