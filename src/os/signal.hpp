@@ -38,7 +38,7 @@ struct fault {
 
 /// "SIGSEGV"; empty for signals that are not fatal here.
 [[nodiscard]] std::string_view name_of_signal(int signal) noexcept;
-/// What the kernel says of it, "integer division by zero"; empty when it says nothing of use.
+/// Returns the kernel's reason for the fault in words, "integer division by zero"; empty when the kernel gives none of use.
 [[nodiscard]] std::string_view reason_of(const fault& f) noexcept;
 
 /// Called in the handler. If it returns, the handler that was there before has its turn, or the signal does what it does by

@@ -62,7 +62,8 @@ void wait_until_written() noexcept {
     }
 }
 
-// True: the report is ours to write. Else it has been written, or we have come back out of the middle of ours.
+// Returns true if the caller is to write the report. Returns false after another thread has written it, and when a fault
+// inside of the caller's own report has led back here.
 bool begin_report() noexcept {
     const std::uint64_t self = this_reporter();
     std::uint64_t first = 0;

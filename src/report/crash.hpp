@@ -1,4 +1,4 @@
-// What a process says when a fatal signal or std::terminate ends it: one report, wherever it happens.
+// The report that a process writes when a fatal signal or std::terminate ends it: one, wherever it happens.
 //
 //     weft: SIGSEGV at 0x0 in coroutine 2 'handler', created at server.cpp:71
 //     parse(char const*)

@@ -116,7 +116,8 @@ void look_up(shown_frame& frame, std::uintptr_t address) noexcept {
     if (frame.offset != 0) frame.offset = address - frame.offset;
 }
 
-// What the closure of a coroutine was called by; a closure that was inlined there is the program's.
+// Returns true if the frame is weft's own and called the closure of a coroutine. A frame into which the closure was inlined is
+// the program's, so the result is false.
 bool is_entry(const shown_frame& frame) noexcept {
     return frame.size != 0 &&
            std::all_of(frame.lines.begin(), frame.lines.begin() + static_cast<long>(frame.size),

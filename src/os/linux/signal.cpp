@@ -49,7 +49,8 @@ void pass_on(int signal, siginfo_t* info, void* context) noexcept {
         struct sigaction nothing {};
         nothing.sa_handler = SIG_DFL;
         ::sigaction(signal, &nothing, nullptr);
-        // What the CPU did happens again, with the registers of then for the core; what somebody has sent does not.
+        // After the return the CPU runs the faulting instruction again, so the core has its registers. A signal that was sent does
+        // not come again, so it is raised here.
         if (info->si_code <= 0) (void)::raise(signal);
         return;
     }
@@ -155,7 +156,7 @@ void install_fault_hook(fault_hook h, bool all) noexcept {
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     ::sigemptyset(&action.sa_mask);
     installed = all ? std::size(faults) : overflow_faults;
-    // What was there before is known before ours is: a fault may come at once.
+    // Reads the old action before it sets ours, because a fault may come at once and our handler then needs the old one.
     for (std::size_t i = 0; i != installed; ++i) {
         ::sigaction(faults[i], nullptr, &previous[i]);
         ::sigaction(faults[i], &action, nullptr);
