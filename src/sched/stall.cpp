@@ -52,15 +52,17 @@ bool is_news(const coroutine& c, std::string_view channel) noexcept {
     return true;
 }
 
-// The coroutine that runs on a thread of weft's. Under the idle lock, which keeps machines from going.
-const coroutine* runs_on_locked(int thread_id) noexcept {
-    for (const machine* m = sched.all_machines; m != nullptr; m = m->all_link) {
-        if (m->thread_id.load(std::memory_order_relaxed) == thread_id) return m->current;
+// Returns the machine of a thread; null if the thread is none of weft's. The caller holds the idle lock, because that keeps the
+// machine from being deleted.
+const machine* machine_of_locked(int thread_id) noexcept {
+    const machine* m = sched.all_machines;
+    while (m != nullptr && m->thread_id.load(std::memory_order_relaxed) != thread_id) {
+        m = m->all_link;
     }
-    return nullptr;
+    return m;
 }
 
-// Those that wait while they hold locks of the thread library. Only programs with split stacks count these.
+// Prints the coroutines that wait while they hold locks of the thread library. Only programs with split stacks count these.
 void print_parked_with_locks(printer& out) noexcept {
     const unrecorded unseen;  // The counts are the coroutines' own.
     unsigned shown = 0;
@@ -73,7 +75,7 @@ void print_parked_with_locks(printer& out) noexcept {
     });
 }
 
-// Who holds the mutex that the thread waits for, if it is one.
+// Prints the holder of the mutex that the thread waits for, if it waits for one.
 void print_holder(std::uintptr_t futex) noexcept {
     const int owner = owner_of_mutex(futex);
     if (owner == 0) return;
@@ -83,7 +85,8 @@ void print_holder(std::uintptr_t futex) noexcept {
     out << ", which thread " << owner << " holds";
     {
         const std::lock_guard hold(sched.idle_lock);
-        if (const coroutine* const c = runs_on_locked(owner)) {
+        const machine* const m = machine_of_locked(owner);
+        if (const coroutine* const c = m == nullptr ? nullptr : m->current.get()) {
             out << "; there runs ";
             print_coroutine_at_once(out, *c);
             out << ", ";
@@ -156,9 +159,7 @@ void report_all_wait() noexcept {
         if (name.starts_with("weft-")) return;
         {
             const std::lock_guard hold(sched.idle_lock);
-            for (const machine* m = sched.all_machines; m != nullptr; m = m->all_link) {
-                if (m->thread_id.load(std::memory_order_relaxed) == thread_id) return;
-            }
+            if (machine_of_locked(thread_id) != nullptr) return;
         }
         // The names of more than a few say no more.
         if (count++ < 8) names << (count == 1 ? " (" : ", ") << thread_id << " '" << name << "'";

@@ -10,81 +10,80 @@
 namespace weft::detail {
 namespace {
 
-struct walk {
-    std::span<std::uintptr_t> frames;
-    std::size_t size = 0;
-    std::size_t skip = 0;
+// The part of a walk that decides which frames count.
+struct frame_filter {
+    std::size_t skip = 0;       // The innermost, which are the unwinding itself.
     bool until_signal = false;  // Nothing counts before the frame that a signal has interrupted.
-    const stack_space* space = nullptr;  // Null: wherever it leads.
-    std::uintptr_t end = 0;              // Where the last frame ends.
 
-    _Unwind_Reason_Code visit(_Unwind_Context* at) noexcept {
+    // Returns the address to go on at in this frame; 0 at the end of the stack. Returns `uncounted` for a frame to pass by.
+    std::uintptr_t address_in(_Unwind_Context* at) noexcept {
         if (skip != 0) {
             --skip;
-            return _URC_NO_REASON;
+            return uncounted;
         }
         int interrupted = 0;
         const std::uintptr_t address = _Unwind_GetIPInfo(at, &interrupted);
         if (until_signal) {
-            if (interrupted == 0) return _URC_NO_REASON;
+            if (interrupted == 0) return uncounted;
             until_signal = false;
         }
-        if (address == 0 || size == frames.size()) return _URC_END_OF_STACK;
+        if (address == 0) return 0;
+        // An interrupted frame goes on at the very instruction.
+        return address + (interrupted != 0 ? 1 : 0);
+    }
+
+    static constexpr std::uintptr_t uncounted = UINTPTR_MAX;
+};
+
+template <class Walk>
+_Unwind_Reason_Code visit_frame(_Unwind_Context* at, void* walk) {
+    Walk& w = *static_cast<Walk*>(walk);
+    const std::uintptr_t address = w.counts.address_in(at);
+    if (address == frame_filter::uncounted) return _URC_NO_REASON;
+    return address != 0 && w.add(address, at) ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+struct walk {
+    std::span<std::uintptr_t> frames;
+    frame_filter counts = {};
+    std::size_t size = 0;
+    const stack_space* space = nullptr;  // Null: wherever it leads.
+    std::uintptr_t end = 0;              // Where the last frame ends.
+
+    bool add(std::uintptr_t address, _Unwind_Context* at) noexcept {
+        if (size == frames.size()) return false;
         // The next step reads what lies there: damaged frames end the walk, not the process.
         const std::uintptr_t frame_end = _Unwind_GetCFA(at);
-        if (space != nullptr && !space->holds(frame_end)) return _URC_END_OF_STACK;
+        if (space != nullptr && !space->holds(frame_end)) return false;
         end = frame_end;
-        // Who was interrupted goes on at the very instruction.
-        frames[size++] = address + (interrupted != 0 ? 1 : 0);
-        return _URC_NO_REASON;
+        frames[size++] = address;
+        return true;
     }
 
     // Below the first function of a stack there is what made the stack, which no unwinder knows.
     void drop_maker() noexcept {
-        if (size == 0) return;
-        const std::uintptr_t last = frames[size - 1] - 1;
-        if (_Unwind_FindEnclosingFunction(reinterpret_cast<void*>(last)) == nullptr) --size;
-    }
-
-    static _Unwind_Reason_Code each(_Unwind_Context* at, void* self) {
-        return static_cast<walk*>(self)->visit(at);
+        if (size != 0 && !knows_function_at(frames[size - 1] - 1)) --size;
     }
 };
 
 struct ends_walk {
     stack_ends& ends;
-    std::size_t skip = 0;
-    bool until_signal = false;
+    frame_filter counts = {};
 
-    _Unwind_Reason_Code visit(_Unwind_Context* at) noexcept {
-        if (skip != 0) {
-            --skip;
-            return _URC_NO_REASON;
-        }
-        int interrupted = 0;
-        const std::uintptr_t address = _Unwind_GetIPInfo(at, &interrupted);
-        if (until_signal) {
-            if (interrupted == 0) return _URC_NO_REASON;
-            until_signal = false;
-        }
-        if (address == 0 || ends.count == frames_walked_max) return _URC_END_OF_STACK;
-        const std::uintptr_t frame = address + (interrupted != 0 ? 1 : 0);
+    bool add(std::uintptr_t address, _Unwind_Context*) noexcept {
+        if (ends.count == frames_walked_max) return false;
         if (ends.count < ends.first.size()) {
-            ends.first[ends.count] = frame;
+            ends.first[ends.count] = address;
         } else {
-            ends.last[ends.count % ends.last.size()] = frame;
+            ends.last[ends.count % ends.last.size()] = address;
         }
         ++ends.count;
-        return _URC_NO_REASON;
+        return true;
     }
 
     void drop_maker() noexcept {
         const std::size_t kept = ends.kept();
         if (kept != 0 && !knows_function_at(ends.frame(kept - 1) - 1)) --ends.count;
-    }
-
-    static _Unwind_Reason_Code each(_Unwind_Context* at, void* self) {
-        return static_cast<ends_walk*>(self)->visit(at);
     }
 };
 
@@ -105,15 +104,15 @@ bool knows_function_at(std::uintptr_t address) noexcept {
 
 [[gnu::noinline]] void unwind_ends_here(stack_ends& ends) noexcept {
     ends.count = 0;
-    ends_walk w{.ends = ends, .skip = 1};
-    _Unwind_Backtrace(&ends_walk::each, &w);
+    ends_walk w{.ends = ends, .counts = {.skip = 1}};
+    _Unwind_Backtrace(&visit_frame<ends_walk>, &w);
     w.drop_maker();
 }
 
 [[gnu::noinline]] void unwind_ends_interrupted(stack_ends& ends) noexcept {
     ends.count = 0;
-    ends_walk w{.ends = ends, .until_signal = true};
-    _Unwind_Backtrace(&ends_walk::each, &w);
+    ends_walk w{.ends = ends, .counts = {.until_signal = true}};
+    _Unwind_Backtrace(&visit_frame<ends_walk>, &w);
     w.drop_maker();
 }
 
@@ -130,8 +129,8 @@ bool stack_space::holds(std::uintptr_t address) const noexcept {
 std::size_t unwind_parked(const void* context, const stack_space& space,
                           std::span<std::uintptr_t> frames) noexcept {
     if (!weft_goes_on_at_resume(context)) return 0;
-    walk w{.frames = frames, .skip = 1, .space = &space};
-    weft_unwind_parked(context, &walk::each, &w);
+    walk w{.frames = frames, .counts = {.skip = 1}, .space = &space};
+    weft_unwind_parked(context, &visit_frame<walk>, &w);
     w.drop_maker();
     return w.size;
 }
@@ -142,8 +141,8 @@ std::size_t unwind_parked(const void* context, const stack_space& space,
     walk w{.frames = frames, .space = &space};
     thread_place from = at;
     for (const segment* s = space.newest;; s = s->below) {
-        w.skip = 1;
-        weft_unwind_from(&from, &walk::each, &w);
+        w.counts.skip = 1;
+        weft_unwind_from(&from, &visit_frame<walk>, &w);
         // The frame that crosses to another segment is found by rbp, which nobody below it may have saved. The segment knows it.
         while (s != nullptr && s->below != nullptr && !s->holds(w.end - 1)) s = s->below;
         if (s == nullptr || s->below == nullptr || w.size == frames.size()) break;
@@ -156,8 +155,8 @@ std::size_t unwind_parked(const void* context, const stack_space& space,
 }
 
 [[gnu::noinline]] std::size_t unwind_here(std::span<std::uintptr_t> frames) noexcept {
-    walk w{.frames = frames, .skip = 1};
-    _Unwind_Backtrace(&walk::each, &w);
+    walk w{.frames = frames, .counts = {.skip = 1}};
+    _Unwind_Backtrace(&visit_frame<walk>, &w);
     w.drop_maker();
     return w.size;
 }
@@ -174,8 +173,8 @@ std::size_t unwind_parked(const void* context, const stack_space& space,
 }
 
 [[gnu::noinline]] std::size_t unwind_interrupted(std::span<std::uintptr_t> frames) noexcept {
-    walk w{.frames = frames, .until_signal = true};
-    _Unwind_Backtrace(&walk::each, &w);
+    walk w{.frames = frames, .counts = {.until_signal = true}};
+    _Unwind_Backtrace(&visit_frame<walk>, &w);
     w.drop_maker();
     return w.size;
 }
