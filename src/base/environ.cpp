@@ -87,6 +87,14 @@ std::optional<std::int64_t> duration(std::string_view text, std::int64_t most) n
     return std::nullopt;
 }
 
+// Sets a key whose values are 0 and 1.
+template <bool environment::*Key>
+bool set_flag(environment& e, std::string_view v) noexcept {
+    if (v != "0" && v != "1") return false;
+    e.*Key = v == "1";
+    return true;
+}
+
 // One entry of the table. `set` returns false for a value it does not take.
 struct entry {
     std::string_view key;
@@ -146,12 +154,7 @@ constexpr entry debug_keys[] = {
          if (n) e.steal_seed = *n;
          return n.has_value();
      }},
-    {"crash", "0 or 1",
-     [](environment& e, std::string_view v) noexcept {
-         if (v != "0" && v != "1") return false;
-         e.crash = v == "1";
-         return true;
-     }},
+    {"crash", "0 or 1", set_flag<&environment::crash>},
     {"sigquit", "0 or 1",
      [](environment& e, std::string_view v) noexcept {
          if (v != "0" && v != "1") return false;
@@ -164,18 +167,8 @@ constexpr entry debug_keys[] = {
          e.dump_full = v == "full";
          return true;
      }},
-    {"throwstack", "0 or 1",
-     [](environment& e, std::string_view v) noexcept {
-         if (v != "0" && v != "1") return false;
-         e.throw_stack = v == "1";
-         return true;
-     }},
-    {"unclaimed", "0 or 1",
-     [](environment& e, std::string_view v) noexcept {
-         if (v != "0" && v != "1") return false;
-         e.unclaimed = v == "1";
-         return true;
-     }},
+    {"throwstack", "0 or 1", set_flag<&environment::throw_stack>},
+    {"unclaimed", "0 or 1", set_flag<&environment::unclaimed>},
 };
 
 const entry* find(const entry* first, const entry* last, std::string_view key) noexcept {

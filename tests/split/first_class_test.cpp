@@ -61,6 +61,13 @@ protected:
         sched.first_class.forget();
     }
 
+    static void end(scope& s) {
+        s.cancel();
+        try {
+            s.join();
+        } catch (const cancelled&) {}
+    }
+
     // Starts `count` that wait in `wait`, and returns the bytes of their segments.
     template <class Wait>
     static std::uint64_t held_by(std::size_t count, const Wait& wait) {
@@ -84,10 +91,7 @@ protected:
                 while (started != count) yield();
                 yield();
                 held = bytes_held() - before;
-                s.cancel();
-                try {
-                    s.join();
-                } catch (const cancelled&) {}
+                end(s);
                 what.target.request_stop();
                 what.target.detach();
                 what.never.done();
@@ -166,10 +170,7 @@ TEST_F(FirstClass, IsTwoForThoseThatJoin) {
             while (started != count) yield();
             yield();
             held = bytes_held() - before;
-            s.cancel();
-            try {
-                s.join();
-            } catch (const cancelled&) {}
+            end(s);
             for (auto& t : targets) {
                 t.request_stop();
                 t.detach();
