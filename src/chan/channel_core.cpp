@@ -33,7 +33,7 @@ chan_status status_of(const chan_step& step) noexcept {
 // What a wait has come to.
 struct waited {
     chan_status status = chan_status::ok;
-    // Of `ok`: how somebody who was met has seen to it. `none`: the step did not block, and `done` has heard of it.
+    // With `ok`: how the other side that was met has finished the step. `none`: the step did not block, and `done` was called.
     meeting_end how = meeting_end::none;
     std::uintptr_t promise = 0;  // Of `promised`.
 };

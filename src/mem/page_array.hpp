@@ -30,7 +30,7 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    /// Of the reservation; what has not been touched of it costs nothing.
+    /// The size of the reservation. Pages that nobody has touched cost nothing.
     [[nodiscard]] std::size_t reserved_bytes() const noexcept { return bytes_; }
     [[nodiscard]] T* data() noexcept { return data_; }
     [[nodiscard]] T& operator[](std::size_t i) noexcept { return data_[i]; }

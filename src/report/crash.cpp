@@ -40,7 +40,7 @@ namespace {
 std::atomic<std::uint64_t> reporter{0};
 std::atomic<bool> written{false};
 
-// Of the reporter, for a fault inside of the report.
+// The reporter alone uses these, for a fault inside of its report.
 std::jmp_buf recovery;
 volatile bool recovers = false;
 stack_ends trace;

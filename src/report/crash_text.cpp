@@ -184,7 +184,7 @@ int make_text(void* what) {
         frames[i].demangle = job.demangle;
         look_up(frames[i], stack.frame(i));
     }
-    // What called the closure is left out, at the outer end; a wrapper stands for a closure that nothing else shows.
+    // Leaves out the callers of the closure, at the outer end. A wrapper stays if no other frame shows the closure.
     std::size_t end = kept;
     while (end != 0 && (is_entry(frames[end - 1]) || is_hidden(frames[end - 1]))) --end;
     if (end != kept && frames[end].size != 0 && frames[end].lines[frames[end].size - 1].wrapper &&

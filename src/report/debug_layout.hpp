@@ -1,4 +1,4 @@
-// What a debugger must know to find coroutines in a process, or in its core, without debug information.
+// A record by which a debugger finds coroutines in a process, or in its core, without debug information.
 //
 // The library holds one record: where the scheduler is, at which offsets its parts have what is wanted, and the names of
 // states. tools/gdb/weft-gdb.py reads it. Entries carry their names, so that script and library may be of different

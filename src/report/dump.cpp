@@ -28,7 +28,7 @@ namespace {
 constexpr std::size_t piece_size = std::size_t{64} * 1024;
 // A stack that is shown so often already is not shown again.
 constexpr std::uint64_t same_stacks_max = 1000;
-// Of a group.
+// A group shows so many ids.
 constexpr std::size_t ids_shown = 5;
 // Reading debug information goes deeper than the stack of a coroutine may be.
 constexpr std::size_t stack_for_names = std::size_t{256} * 1024;

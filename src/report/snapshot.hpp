@@ -43,7 +43,7 @@ struct waited_case {
     bool sends = false;
 };
 
-/// Of more cases the first are copied.
+/// A snapshot copies so many cases of a select, the first ones.
 inline constexpr std::size_t cases_max = 6;
 
 struct coroutine_record {

@@ -1,4 +1,4 @@
-// What a coroutine waits for, in words.
+// The wait of a coroutine in words.
 #pragma once
 
 #include "report/snapshot.hpp"

@@ -1,4 +1,4 @@
-// What turns::pick() chooses from, as far as it is a processor's own and everybody's: find_work.cpp adds the machine's part,
+// The sources that turns::pick() chooses from: a processor's own and everybody's. find_work.cpp adds the machine's part,
 // and the model that tests the bounds adds its own.
 #pragma once
 

@@ -13,7 +13,7 @@
 
 namespace weft::detail {
 
-/// What a round has come to.
+/// The result of a round.
 struct trim_findings {
     bool gave_back = false;    // Some memory.
     std::uint64_t looked = 0;  // At so many descriptors,
@@ -25,12 +25,12 @@ class trim_pace {
 public:
     static constexpr std::int64_t pause_least = 1'000'000'000;
     static constexpr std::int64_t pause_most = 64 * pause_least;
-    /// What ran a moment before a round began may have parked after it.
+    /// A coroutine that ran shortly before a round began may have parked after it.
     static constexpr std::int64_t settled_after = 50'000'000;
     /// A round is worth its time if it finds one in so many.
     static constexpr std::uint64_t worth_one_in = 64;
-    /// Whoever has parked or ended since the last round may be worth a look: the next comes early once that are one in so
-    /// many.
+    /// Coroutines that have parked or ended since the last round may be worth a look, so the next round comes early once they
+    /// are one in so many.
     static constexpr std::uint64_t active_one_in = 16;
     /// A stack that became free since the last round is only known in the next to have lain unused, so one is not enough.
     static constexpr unsigned bare_rounds_enough = 2;

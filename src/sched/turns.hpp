@@ -1,4 +1,4 @@
-// Whose turn it is on one processor: the rules by which nobody who can run waits longer than a table says.
+// The rules that decide whose turn it is on one processor, so that nobody who can run waits longer than a table says.
 //
 // The table, and why each rule is there, stand in docs/design/scheduler.md (Turns by time). This is all that decides: a
 // type without clock, lock or thread. find_work() drives it with the runtime's queues, tests/sched/turns_test.cpp with

@@ -15,7 +15,7 @@ namespace weft::detail {
 
 struct processor;
 
-/// What an upper layer wants to be called for. Type-stable while timers name it, because they may be stale: `word` tells
+/// The target of a call that an upper layer has asked for. It is type-stable while timers name it, because they may be stale: `word` tells
 /// them apart.
 struct timer_target {
     std::atomic<std::uint64_t> word{0};

@@ -57,7 +57,7 @@ public:
     std::size_t cool(processor& p) noexcept;
     std::size_t run_due(processor& p, std::int64_t now) noexcept;
     [[nodiscard]] std::size_t size() noexcept;
-    /// What the entries take of the address space.
+    /// Returns how much address space the entries take.
     [[nodiscard]] std::size_t reserved_bytes() noexcept;
 
 private:

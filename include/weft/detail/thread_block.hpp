@@ -59,8 +59,8 @@ struct alignas(16) thread_block {
     /// Where registers that carry arguments are kept meanwhile.
     std::atomic<saved_registers*> registers{nullptr};
 
-    /// Whose blocking call runs here. Read only where `current` and `owner` are null, by the report of a crash; elsewhere it
-    /// is that of an earlier call.
+    /// The coroutine whose blocking call runs here. The report of a crash reads it, and only where `current` and `owner` are
+    /// null, because elsewhere it is left over from an earlier call.
     std::atomic<coroutine*> caller{nullptr};
 };
 

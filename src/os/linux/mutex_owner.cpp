@@ -8,7 +8,7 @@
 
 namespace weft::detail {
 
-// Of glibc's mutexes the header says where the owner is; the word that is waited for comes first.
+// glibc's public header says where a mutex has its owner. Threads wait for the first word of the mutex.
 int owner_of_mutex(std::uintptr_t word) noexcept {
 #if defined(__GLIBC__)
     if (word == 0) return 0;
