@@ -1,6 +1,5 @@
 #include "os/mutex_owner.hpp"
 
-#include <cstddef>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
