@@ -15,8 +15,8 @@ namespace weft::detail {
 
 struct processor;
 
-/// The target of a call that an upper layer has asked for. It is type-stable while timers name it, because they may be stale: `word` tells
-/// them apart.
+/// The target of a call that an upper layer has asked for. It is type-stable while timers name it, because they may be
+/// stale: `word` tells them apart.
 struct timer_target {
     std::atomic<std::uint64_t> word{0};
     /// How many of the timers that were added for it do not name it any more. The owner compares it with the number that

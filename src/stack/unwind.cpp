@@ -47,7 +47,7 @@ struct walk {
     std::span<std::uintptr_t> frames;
     frame_filter counts = {};
     std::size_t size = 0;
-    const stack_space* space = nullptr;  // Null: wherever it leads.
+    const stack_space* space = nullptr;  // If null, the walk goes wherever it leads.
     std::uintptr_t end = 0;              // Where the last frame ends.
 
     bool add(std::uintptr_t address, _Unwind_Context* at) noexcept {

@@ -103,7 +103,7 @@ TEST_F(Core, GrowsWithTheStacksInUse) {
               count * (split_stacks ? 5u : 256u) + 128 * mib + 2 * size.resident_kib);
 }
 
-TEST_F(Core, IsWrittenSoonWithTheParkedStacksInIt) {
+TEST_F(Core, IsWrittenWithTheParkedStacksInIt) {
     if (address_sanitizer || thread_sanitizer) GTEST_SKIP() << why_not;
     std::string pattern;
     std::getline(std::ifstream("/proc/sys/kernel/core_pattern"), pattern);

@@ -248,7 +248,7 @@ TEST_P(Cycle, OfTwoMutexesIsOneLineOfTheReport) {
     ASSERT_EQ(lines.size(), 1u) << child.err;
     EXPECT_TRUE(lines[0].starts_with("weft: cycle: coroutine 2 'ab' wants the mutex 0x"))
         << lines[0];
-    // The number of the second is another processor's when main has moved meanwhile.
+    // The second has no certain number, because each processor gives out its own and main may have moved.
     EXPECT_PRED2(holds, lines[0], " 'ba' holds, which wants the mutex 0x");
     EXPECT_TRUE(lines[0].ends_with(" that coroutine 2 'ab' holds")) << lines[0];
 }

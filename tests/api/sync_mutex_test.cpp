@@ -313,11 +313,13 @@ TEST_P(SyncMutex, ReadersShare) {
 TEST_P(SyncMutex, ReadersAndWritersExclude) {
     run([] {
         shared_mutex m;
+        latch all(20);  // Otherwise one may end before the next begins.
         std::atomic<int> readers{0};
         int writers = 0;
         scope s;
         for (int i = 0; i != 20; ++i) {
             s.go([&, i] {
+                all.arrive_and_wait();
                 for (int k = 0; k != 50; ++k) {
                     if ((i + k) % 5 == 0) {
                         const std::lock_guard hold(m);
