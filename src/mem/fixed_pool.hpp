@@ -4,23 +4,40 @@
 //
 // Invariants
 //   - Memory that has held a T holds one until release(): a stale pointer reads a T, if not the same one.
-//     Whoever keeps such pointers checks an epoch in the T.
-//   - A T is constructed once, when first handed out, and keeps its content between its users.
-//   - Every constructed T is in the hands of a user, in a processor's cache, or on the free list.
+//     Whoever keeps such pointers checks a number in the T that never comes twice: an epoch.
+//   - A T is constructed once, when first handed out, and keeps its content between its users, but for cool().
+//   - Every constructed T is in the hands of a user, in a processor's cache, or home in its slab.
+//   - A slab is in `home_` or `bare_` if all its T are home, in `with_room_` if some are, in no list if none is. take()
+//     uses those with room first, so that a slab once emptied stays so.
+//
+// cool() gives the memory of slabs back that have been home for a while, and keeps their addresses: they are bare then, and
+// read 0. So a T of all zeroes has to be a T that is home. T has two functions for that:
+//
+//     std::uint64_t T::strip() noexcept         Destroys what it holds, keeps others out until it reads 0, and
+//                                               returns the number that it has got to.
+//     void T::dress(std::uint64_t) noexcept     From zeroes to a T as if constructed, but for two things: its numbers go on
+//                                               from this one, and what others may be about to use meanwhile (a lock)
+//                                               is left as it is.
 //
 // Ordering. Edge *publish slab*: a new slab's header is complete before `slabs_` is stored with release,
 // and a T before its header's count is; for_each() loads both with acquire and so never sees raw memory.
+// Somebody who still looks at a T that is made bare meanwhile sees zeroes, the T, or a mixture, and writes to it only by a
+// CAS that fails (a stale ticket), or that takes back what it has done (a claim).
 #pragma once
 
 #include "base/intrusive_list.hpp"
+#include "base/linked_list.hpp"
 #include "base/tsan.hpp"
 #include "mem/slab_layout.hpp"
+
 #include "os/memory.hpp"
 #include "os/ranked_lock.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <mutex>
 #include <new>
 
@@ -46,11 +63,11 @@ public:
         const std::lock_guard hold(lock_);
         std::size_t n = 0;
         while (n != count) {
-            T* object = free_.pop();
-            if (object == nullptr) object = construct_next();
+            T* const object = take_locked();
             if (object == nullptr) break;
             out[n++] = object;
         }
+        in_use_ += n;
         return n;
     }
 
@@ -61,19 +78,50 @@ public:
 
     void give(T* const* objects, std::size_t count) noexcept {
         const std::lock_guard hold(lock_);
-        for (std::size_t i = 0; i != count; ++i) free_.push(*objects[i]);
+        for (std::size_t i = 0; i != count; ++i) give_locked(*objects[i]);
+        in_use_ -= count;
     }
 
-    /// Calls f(T&) for every T ever constructed, in use or not. Any thread, without a lock.
+    /// Slabs that come home from now on are of another round. Any thread.
+    void begin_round() noexcept {
+        const std::lock_guard hold(lock_);
+        ++round_;
+    }
+
+    /// Gives back the memory of up to `most` slabs that were home already when the last round began; one stays. Any thread.
+    /// Returns how many bytes went back.
+    std::size_t cool(std::size_t most) noexcept {
+        std::size_t bytes = 0;
+        for (; most != 0; --most) {
+            slab* s = nullptr;
+            {
+                const std::lock_guard hold(lock_);
+                s = home_.last();
+                if (s == nullptr || s->emptied_in == round_) break;
+                if (s == home_.first() && with_room_.empty()) break;
+                home_.remove(*s);
+            }
+            // In no list, so nobody takes from it, and not under the lock: it takes some microseconds.
+            strip(*s);
+            bytes += slab_size - page_size;
+            const std::lock_guard hold(lock_);
+            bare_.push_front(*s);
+        }
+        return bytes;
+    }
+
+    /// Calls f(T&) for every T that has been handed out, in use or not, but for those that are bare. Any thread, without a
+    /// lock.
     template <class F>
     void for_each(F&& f) {
-        for (slab* s = slabs_.load(std::memory_order_acquire); s != nullptr; s = s->next) {
+        for (slab* s = slabs_.load(std::memory_order_acquire); s != nullptr; s = s->next_of_all) {
             const std::size_t count = s->constructed.load(std::memory_order_acquire);
             for (std::size_t i = 0; i != count; ++i) f(*layout::at(*s, i));
         }
     }
 
-    /// Where a walk through all T has got to. A walk meets every T that was constructed before it began.
+    /// Where a walk through all T has got to. A walk meets every T that was in use
+    /// before it began, and stays so.
     class position {
         friend fixed_pool;
         void* slab_ = nullptr;
@@ -86,7 +134,7 @@ public:
     bool walk(position& at, std::size_t count, F&& f) {
         slab* s = at.slab_ != nullptr ? static_cast<slab*>(at.slab_)
                                       : slabs_.load(std::memory_order_acquire);
-        for (; s != nullptr; s = s->next, at.index_ = 0) {
+        for (; s != nullptr; s = s->next_of_all, at.index_ = 0) {
             const std::size_t there = s->constructed.load(std::memory_order_acquire);
             for (; at.index_ < there; ++at.index_) {
                 if (count-- == 0) {
@@ -104,35 +152,40 @@ public:
     /// and the pool goes on as it is. Nobody else may use the pool meanwhile.
     void release() noexcept {
         const std::lock_guard hold(lock_);
-        if (free_.size() != constructed_) return;
+        if (in_use_ != 0) return;
         slab* s = slabs_.exchange(nullptr);
         while (s != nullptr) {
-            slab* const next = s->next;
+            slab* const next = s->next_of_all;
             for (std::size_t i = 0, n = s->constructed; i != n; ++i) layout::at(*s, i)->~T();
             release_pages(s, slab_size);
             s = next;
         }
-        free_ = {};
-        constructed_ = 0;
+        with_room_ = home_ = bare_ = {};
     }
 
     /// Returns true if `address` is that of a T of this pool, in use or not. Any thread, without a lock.
     [[nodiscard]] bool holds(std::uintptr_t address) const noexcept {
         const std::uintptr_t base = address & ~std::uintptr_t{slab_size - 1};
-        for (const slab* s = slabs_.load(std::memory_order_acquire); s != nullptr; s = s->next) {
+        for (const slab* s = slabs_.load(std::memory_order_acquire); s != nullptr;
+             s = s->next_of_all) {
             if (reinterpret_cast<std::uintptr_t>(s) == base) return true;
         }
         return false;
     }
 
-    [[nodiscard]] std::size_t constructed() noexcept {
-        const std::lock_guard hold(lock_);
-        return constructed_;
+    /// How many T there are that are not bare; out of date at once. Any thread, without a lock.
+    [[nodiscard]] std::size_t constructed() const noexcept {
+        std::size_t sum = 0;
+        for (const slab* s = slabs_.load(std::memory_order_acquire); s != nullptr;
+             s = s->next_of_all) {
+            sum += s->constructed.load(std::memory_order_relaxed);
+        }
+        return sum;
     }
 
     // Debuggers read these: where the list of slabs begins, and what a slab has where.
     static constexpr std::size_t slabs_offset() noexcept;
-    static constexpr std::size_t next_offset() noexcept { return offsetof(slab, next); }
+    static constexpr std::size_t next_offset() noexcept { return offsetof(slab, next_of_all); }
     static constexpr std::size_t constructed_offset() noexcept {
         return offsetof(slab, constructed);
     }
@@ -140,36 +193,93 @@ public:
 
 private:
     struct slab {
-        slab* next;
-        std::atomic<std::size_t> constructed;
+        slab* next_of_all = nullptr;
+        std::atomic<std::size_t> constructed{0};
+        slab* previous = nullptr;
+        slab* next = nullptr;
+        intrusive_stack<T, Link> free;
+        std::uint32_t used = 0;    // In the hands of users.
+        std::uint32_t bared = 0;   // So many from the left are zeroes, or were,
+        std::uint64_t number = 0;  // and go on from this one.
+        std::uint64_t emptied_in = 0;
     };
 
     using layout = slab_layout<T, slab>;
 
-    T* construct_next() noexcept {
-        slab* s = slabs_.load(std::memory_order_relaxed);
-        if (s == nullptr || s->constructed.load(std::memory_order_relaxed) == layout::count) {
-            void* const memory = reserve_pages(slab_size, slab_size, name_);
-            if (memory == nullptr) return nullptr;
-            s = ::new (memory) slab{s, 0};
-            slabs_.store(s, std::memory_order_release);  // publish slab
+    T* take_locked() noexcept {
+        slab* s = with_room_.first();
+        if (s == nullptr) {
+            if ((s = home_.first()) != nullptr) {
+                home_.remove(*s);
+            } else if ((s = bare_.first()) != nullptr) {
+                bare_.remove(*s);
+            } else if ((s = make_slab()) == nullptr) {
+                return nullptr;
+            }
+            with_room_.push_front(*s);
         }
-        const std::size_t n = s->constructed.load(std::memory_order_relaxed);
-        T* object = nullptr;
-        {
-            const unrecorded unseen;  // Published once, to all its users to come.
-            object = ::new (static_cast<void*>(layout::at(*s, n))) T;
-        }
-        s->constructed.store(n + 1, std::memory_order_release);  // publish slab
-        ++constructed_;
+        T* object = s->free.pop();
+        if (object == nullptr) object = dress_next(*s);
+        if (++s->used == layout::count) with_room_.remove(*s);
         return object;
+    }
+
+    void give_locked(T& object) noexcept {
+        slab& s = layout::slab_of(object);
+        s.free.push(object);
+        if (s.used-- == layout::count) with_room_.push_front(s);
+        if (s.used != 0) return;
+        with_room_.remove(s);
+        home_.push_front(s);
+        s.emptied_in = round_;
+    }
+
+    slab* make_slab() noexcept {
+        void* const memory = reserve_pages(slab_size, slab_size, name_);
+        if (memory == nullptr) return nullptr;
+        auto* const s = ::new (memory) slab;
+        s->next_of_all = slabs_.load(std::memory_order_relaxed);
+        slabs_.store(s, std::memory_order_release);  // publish slab
+        return s;
+    }
+
+    T* dress_next(slab& s) noexcept {
+        const unrecorded unseen;  // Published once, to all its users to come.
+        const std::size_t n = s.constructed.load(std::memory_order_relaxed);
+        T* const object = layout::at(s, n);
+        if (n < s.bared) {
+            object->dress(s.number);
+        } else {
+            ::new (static_cast<void*>(object)) T;
+        }
+        s.constructed.store(n + 1, std::memory_order_release);  // publish slab
+        return object;
+    }
+
+    void strip(slab& s) noexcept {
+        const unrecorded unseen;
+        const std::size_t n = s.constructed.load(std::memory_order_relaxed);
+        s.constructed.store(0, std::memory_order_relaxed);  // Nobody need look at zeroes.
+        for (std::size_t i = 0; i != n; ++i) {
+            s.number = std::max(s.number, layout::at(s, i)->strip());
+        }
+        s.bared = std::max(s.bared, static_cast<std::uint32_t>(n));
+        // The page with the header stays.
+        auto* const first = reinterpret_cast<std::byte*>(layout::at(s, 0));
+        auto* const second_page = reinterpret_cast<std::byte*>(&s) + page_size;
+        std::memset(first, 0, static_cast<std::size_t>(second_page - first));
+        zero_pages(second_page, slab_size - page_size);
+        s.free = {};
     }
 
     const char* const name_;
     ranked_lock lock_{lock_rank::pool};
     std::atomic<slab*> slabs_{nullptr};
-    intrusive_stack<T, Link> free_;
-    std::size_t constructed_ = 0;
+    linked_list<slab> with_room_;
+    linked_list<slab> home_;  // Those emptied last come first.
+    linked_list<slab> bare_;
+    std::size_t in_use_ = 0;
+    std::uint64_t round_ = 1;
 };
 
 template <class T, T* T::*Link>

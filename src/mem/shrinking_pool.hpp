@@ -14,8 +14,10 @@
 #pragma once
 
 #include "base/intrusive_list.hpp"
+#include "base/linked_list.hpp"
 #include "base/tsan.hpp"
 #include "mem/slab_layout.hpp"
+
 #include "os/memory.hpp"
 #include "os/ranked_lock.hpp"
 
@@ -39,9 +41,9 @@ public:
     /// Null when the kernel gives no more memory. Any thread.
     [[nodiscard]] T* take() noexcept {
         const std::lock_guard hold(lock_);
-        slab* s = with_room_.first;
+        slab* s = with_room_.first();
         if (s == nullptr) {
-            s = home_.first;
+            s = home_.first();
             if (s != nullptr) {
                 home_.remove(*s);
             } else if ((s = make_slab()) == nullptr) {
@@ -77,7 +79,7 @@ public:
             {
                 // One at a time under the lock: to look at every T of a slab is long enough for others to wait.
                 const std::lock_guard hold(lock_);
-                s = home_.first;
+                s = home_.first();
                 if (s == nullptr || slabs() == 1) return bytes;
                 home_.remove(*s);
                 if (is_named(*s)) {
@@ -95,7 +97,7 @@ public:
     /// Gives back every slab whose T are all home. Nobody else may use the pool meanwhile, and nobody names what is home.
     void release() noexcept {
         const std::lock_guard hold(lock_);
-        while (slab* const s = home_.first) {
+        while (slab* const s = home_.first()) {
             home_.remove(*s);
             slab_count_.store(slabs() - 1, std::memory_order_relaxed);
             destroy(*s);
@@ -114,28 +116,6 @@ private:
         intrusive_stack<T, Link> free;
         std::size_t constructed = 0;
         std::size_t used = 0;  // In the hands of users.
-    };
-
-    struct slab_list {
-        slab* first = nullptr;
-        slab* last = nullptr;
-
-        void push_front(slab& s) noexcept {
-            s.previous = nullptr;
-            s.next = first;
-            (first == nullptr ? last : first->previous) = &s;
-            first = &s;
-        }
-        void push_back(slab& s) noexcept {
-            s.next = nullptr;
-            s.previous = last;
-            (last == nullptr ? first : last->next) = &s;
-            last = &s;
-        }
-        void remove(slab& s) noexcept {
-            (s.previous == nullptr ? first : s.previous->next) = s.next;
-            (s.next == nullptr ? last : s.next->previous) = s.previous;
-        }
     };
 
     using layout = slab_layout<T, slab>;
@@ -161,8 +141,8 @@ private:
 
     const char* const name_;
     ranked_lock lock_{lock_rank::pool};
-    slab_list with_room_;
-    slab_list home_;
+    linked_list<slab> with_room_;
+    linked_list<slab> home_;
     std::atomic<std::size_t> slab_count_{0};  // Changed under the lock.
 };
 

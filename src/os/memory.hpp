@@ -37,8 +37,14 @@ void put_used_into_core(void* base, std::size_t offset, std::size_t unit,
 /// Gives the memory behind the pages back; they read 0 afterwards. Guards stay.
 void discard_pages(void* base, std::size_t size) noexcept;
 
+/// The same, where they must read 0 also if they are locked into memory and so can't be given back.
+void zero_pages(void* base, std::size_t size) noexcept;
+
 /// Makes pages that fault when touched, without splitting the mapping (MADV_GUARD_INSTALL, Linux 6.13).
 /// False when the kernel can't do it here.
 [[nodiscard]] bool guard_pages(void* base, std::size_t size) noexcept;
+
+/// Takes all guards away again (MADV_GUARD_REMOVE). False when the kernel can't; then they are all still there.
+[[nodiscard]] bool unguard_pages(void* base, std::size_t size) noexcept;
 
 }  // namespace weft::detail

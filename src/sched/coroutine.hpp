@@ -141,6 +141,13 @@ struct alignas(cache_line) coroutine : sleeper {
     // Line 2.
     alignas(cache_line) std::array<std::byte, inline_frame_size> frame;
 
+    // For the pool, of one that is home; see fixed_pool. Stale tickets are what may still name it.
+    [[nodiscard]] std::uint64_t strip() const noexcept { return epoch(); }
+    void dress(std::uint64_t last_epoch) noexcept {
+        affinity = -1;
+        go_on_from(last_epoch);
+    }
+
     [[nodiscard]] void* frame_address() noexcept {
         if (!flags.big_frame) return frame.data();
         void* elsewhere;

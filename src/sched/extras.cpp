@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <new>
 
@@ -45,6 +46,21 @@ void drop_extras(coroutine& c) noexcept {
     extras->swallowed = 0;
     extras->no_cancel_beyond = 0;
     sched.extras.give(*extras);
+}
+
+std::uint64_t coroutine_extras::strip() noexcept {
+    lock.lock();
+    std::destroy_at(&stop);
+    std::destroy_at(&locals);
+    std::destroy_at(&error);
+    return deadline_word.load(std::memory_order_relaxed);
+}
+
+void coroutine_extras::dress(std::uint64_t last_deadline) noexcept {
+    std::construct_at(&stop, std::nostopstate);
+    std::construct_at(&locals);
+    std::construct_at(&error);
+    deadline_word.store(last_deadline, std::memory_order_relaxed);
 }
 
 void set_coroutine_name(coroutine& c, std::string_view name) {

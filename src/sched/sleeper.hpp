@@ -181,6 +181,11 @@ public:
         return word_.load(std::memory_order_relaxed) >> epoch_shift;
     }
 
+    /// As a new one of a coroutine, but the next wait will have the number after this one. Not while it waits.
+    void go_on_from(std::uint64_t epoch) noexcept {
+        word_.store(epoch << epoch_shift, std::memory_order_relaxed);
+    }
+
     /// The same while it lasts, else 0. Any thread.
     [[nodiscard]] std::uint64_t waiting_epoch() const noexcept {
         const std::uint64_t word = word_.load(std::memory_order_acquire);

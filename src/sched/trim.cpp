@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::int64_t step_ns = 1'000'000;  // For so long at a time.
 constexpr std::size_t look_at_once = 512;
+constexpr std::size_t shed_at_once = 4;    // Each takes some 30 us.
 constexpr std::size_t claim_at_once = 64;  // One heavy fence for so many.
 constexpr std::size_t red_zone = 128;
 // The times that go with the notes: tenths of a second, which wrap after thirteen years.
@@ -32,6 +33,7 @@ static_assert((hash_mask | seen_bit | trimmed_bit) < stack_store::note_limit);
 struct round_state {
     decltype(sched.coroutines)::position at;
     bool under_way = false;
+    bool sheds = false;  // There may still be something to shed in this round.
     trim_findings found;
     trim_pace pace;
 };
@@ -139,6 +141,12 @@ std::size_t cool_others() noexcept {
     return cooled;
 }
 
+// Gives back what a spike of coroutines leaves behind beside its stacks, a little of it. Returns true if that was something.
+bool shed_some() noexcept {
+    const std::size_t bytes = sched.coroutines.cool(shed_at_once) + sched.extras.cool(shed_at_once);
+    return (sched.stacks.shed_tables(shed_at_once) | bytes) != 0;
+}
+
 // How often anybody has parked or ended: at least as many as a round could find something for.
 std::uint64_t activity() noexcept {
     std::uint64_t sum = 0;
@@ -164,9 +172,17 @@ std::int64_t trim_stacks(std::int64_t active_at) {
             now_at.found.gave_back = true;
         }
         if (cool_others() != 0) now_at.found.gave_back = true;
+        sched.coroutines.begin_round();
+        sched.extras.begin_round();
+        now_at.sheds = true;
     }
     const claimer trimmer;
     while (now_at.under_way && monotonic_ns() - now < step_ns) {
+        if (now_at.sheds) {
+            now_at.sheds = shed_some();
+            now_at.found.gave_back |= now_at.sheds;
+            continue;
+        }
         std::array<coroutine*, claim_at_once> asked;
         std::size_t n = 0;
         for (std::size_t looked = 0;

@@ -54,27 +54,28 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
     const std::size_t share = address_space_limit() / (log2_size == usual_log2_ ? 4 : 64);
     std::size_t count =
         std::clamp(std::min(bytes_wanted_max, share) / slot, std::size_t{16}, slots_wanted);
+    const std::size_t gap = cold_slots::group_bytes(log2_size);
     void* base = nullptr;
     for (;; count /= 2) {
         if (count == 0) return false;
-        // One slot more, at the low end and never accessible: where a runaway recursion ends at last when the
+        // As much as a group more, at the low end and never accessible: where a runaway recursion ends at last when the
         // slots below its own have no guards.
-        void* const mapped = reserve_pages((count + 1) * slot, slot, "stacks");
+        void* const mapped = reserve_pages(gap + count * slot, gap, "stacks");
         if (mapped == nullptr) continue;
-        deny_pages(mapped, slot);
-        keep_out_of_core(mapped, (count + 1) * slot);
-        base = static_cast<std::byte*>(mapped) + slot;
+        deny_pages(mapped, gap);
+        keep_out_of_core(mapped, gap + count * slot);
+        base = static_cast<std::byte*>(mapped) + gap;
         break;
     }
     a.next = static_cast<relaxed<std::uint32_t>*>(
         reserve_pages(table_bytes(count, sizeof(std::uint32_t)), page_size, "stack-table"));
     a.times = static_cast<relaxed<std::uint32_t>*>(
         reserve_pages(table_bytes(count, sizeof(std::uint32_t)), page_size, "note-table"));
-    if (a.next.get() == nullptr || a.times.get() == nullptr) {
+    if (a.next.get() == nullptr || a.times.get() == nullptr || !a.cold.reserve(count, log2_size)) {
         for (relaxed<std::uint32_t>* const table : {a.next.get(), a.times.get()}) {
             if (table != nullptr) release_pages(table, table_bytes(count, sizeof(std::uint32_t)));
         }
-        release_pages(static_cast<std::byte*>(base) - slot, (count + 1) * slot);
+        release_pages(static_cast<std::byte*>(base) - gap, gap + count * slot);
         return false;
     }
     // Nothing in them helps to read a core, and a core has all of a mapping.
@@ -98,6 +99,7 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
     arena& a = arena_of(log2_size);
     std::size_t slot = 0;
     bool fresh = false;
+    bool bare = false;
     {
         const std::lock_guard hold(lock_);
         if (a.base.load(std::memory_order_relaxed) == 0 && !reserve(a, log2_size)) return {};
@@ -106,9 +108,9 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
             a.free = a.next.get()[slot] & ~unguarded_bit;
             --a.free_count;
             a.free_least = std::min(a.free_least, a.free_count);
-        } else if (a.cold != no_slot) {
-            slot = a.cold;
-            a.cold = a.next.get()[slot] & ~unguarded_bit;
+        } else if (const auto cold = a.cold.take()) {
+            slot = cold->number;
+            bare = cold->bare;
         } else if (a.fresh != a.count) {
             slot = a.fresh++;
             fresh = true;
@@ -121,6 +123,8 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
     if (fresh) {
         put_used_into_core(reinterpret_cast<void*>(a.base.load(std::memory_order_relaxed)),
                            slot << log2_size, std::size_t{1} << log2_size, a.count << log2_size);
+    }
+    if (fresh || bare) {
         const bool guarded = !canary_.load(std::memory_order_relaxed) &&
                              guard_pages(stack.base(), guard_size(log2_size));
         a.next.get()[slot] = guarded ? 0 : unguarded_bit;  // The slot is ours alone.
@@ -143,10 +147,13 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
     if (discard) discard_pages(stack.base(), stack.size());
 
     const std::lock_guard hold(lock_);
-    std::uint32_t& list = discard ? a.cold : a.free;
-    a.next.get()[slot] = (a.next.get()[slot] & unguarded_bit) | list;
-    list = slot;
-    if (!discard) ++a.free_count;
+    if (discard) {
+        a.cold.put(slot);
+        return;
+    }
+    a.next.get()[slot] = (a.next.get()[slot] & unguarded_bit) | a.free;
+    a.free = slot;
+    ++a.free_count;
 }
 
 std::uint32_t stack_store::note(stack_ref stack) const noexcept {
@@ -178,6 +185,7 @@ std::size_t stack_store::cool() noexcept {
         std::size_t idle = 0;
         {
             const std::lock_guard hold(lock_);
+            a.cold.begin_round();
             idle = std::min(a.free_least, at_once);
             a.free_least = a.free_count - idle;
         }
@@ -196,11 +204,34 @@ std::size_t stack_store::cool() noexcept {
                           size);
             cooled += size;
             const std::lock_guard hold(lock_);
-            a.next.get()[slot] = (a.next.get()[slot] & unguarded_bit) | a.cold;
-            a.cold = slot;
+            a.cold.put(slot);
         }
     }
     return cooled;
+}
+
+std::size_t stack_store::shed_tables(std::size_t most) noexcept {
+    std::size_t shed = 0;
+    for (unsigned log2_size = log2_min; log2_size <= log2_max; ++log2_size) {
+        arena& a = arena_of(log2_size);
+        const std::size_t bytes = cold_slots::group_bytes(log2_size);
+        for (; shed != most; ++shed) {
+            cold_slots::group* g = nullptr;
+            {
+                const std::lock_guard hold(lock_);
+                g = a.cold.take_full();
+            }
+            if (g == nullptr) break;
+            // Nobody takes its slots meanwhile. Without guards, one call for all of it makes the kernel look at the table.
+            void* const start = reinterpret_cast<void*>(a.base.load(std::memory_order_relaxed) +
+                                                        a.cold.offset_of(*g));
+            const bool unguarded = unguard_pages(start, bytes);
+            discard_pages(start, bytes);
+            const std::lock_guard hold(lock_);
+            a.cold.stripped(*g, unguarded);
+        }
+    }
+    return shed;
 }
 
 bool stack_store::guarded(stack_ref stack) const noexcept {
@@ -219,7 +250,7 @@ stack_hit stack_store::find(std::uintptr_t address) const noexcept {
         const arena& a = arenas_[log2_size - log2_min];
         const std::uintptr_t base = a.base.load(std::memory_order_acquire);
         if (base == 0) continue;
-        if (address < base && base - address <= std::uintptr_t{1} << log2_size) {
+        if (address < base && base - address <= cold_slots::group_bytes(log2_size)) {
             return {stack_ref(base, log2_size), true};  // Below slot 0: whoever it is has run over.
         }
         if (address < base || address - base >= (a.count << log2_size)) continue;
@@ -250,13 +281,15 @@ void stack_store::release(void (*drop_tag)(void*) noexcept) noexcept {
         release_pages(a.next, table_bytes(a.count, sizeof(std::uint32_t)));
         release_pages(a.times, table_bytes(a.count, sizeof(std::uint32_t)));
         const std::size_t slot = std::size_t{1} << log2_size;
+        const std::size_t gap = cold_slots::group_bytes(log2_size);
         forget_poison(reinterpret_cast<void*>(base), a.fresh * slot);
-        release_pages(reinterpret_cast<void*>(base - slot), (a.count + 1) * slot);
+        release_pages(reinterpret_cast<void*>(base - gap), gap + a.count * slot);
         a.next = nullptr;
         a.times = nullptr;
         a.tags = nullptr;
         a.count = a.fresh = a.free_count = a.free_least = 0;
-        a.free = a.cold = no_slot;
+        a.free = no_slot;
+        a.cold.release();
     }
     in_use_.store(0, std::memory_order_relaxed);  // Some of it lay in caches, and was never given.
 }

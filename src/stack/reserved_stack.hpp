@@ -19,6 +19,7 @@
 #include "base/relaxed.hpp"
 #include "os/memory.hpp"
 #include "os/ranked_lock.hpp"
+#include "stack/cold_slots.hpp"
 
 #include <algorithm>
 #include <array>
@@ -114,6 +115,10 @@ public:
     /// many bytes of address space that were.
     std::size_t cool() noexcept;
 
+    /// Gives back the page tables of up to `most` groups of stacks that have had no pages since the call of cool() before the
+    /// last or longer. Returns how many groups.
+    std::size_t shed_tables(std::size_t most) noexcept;
+
     /// Gives all address space back, and each tag to `drop_tag`. No stack is in use.
     void release(void (*drop_tag)(void*) noexcept) noexcept;
 
@@ -134,8 +139,8 @@ private:
                        // unguarded_bit, which stays with the slot.
         std::uint32_t free = no_slot;  // Free, and may have pages;
         std::size_t free_count = 0;
-        std::size_t free_least = 0;    // the fewest there were since the last cool();
-        std::uint32_t cold = no_slot;  // free, and without pages.
+        std::size_t free_least = 0;  // the fewest there were since the last cool().
+        cold_slots cold;             // Free, and without pages.
         relaxed<relaxed<std::uint32_t>*> times{
             nullptr};                    // Beside the notes; untouched where there was none.
         relaxed<void*>* tags = nullptr;  // ThreadSanitizer builds only.

@@ -1,5 +1,6 @@
 // Timers, tickers and after.
 #include "support/build.hpp"
+#include "support/resident.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/weft.hpp>
@@ -8,7 +9,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -152,13 +152,6 @@ TEST_P(Time, ManyAftersInALoopKeepNothing) {
         }
         EXPECT_LT(stats().timers, 2000u);
     });
-}
-
-std::size_t resident_bytes() {
-    std::size_t size = 0;
-    std::size_t resident = 0;
-    std::ifstream("/proc/self/statm") >> size >> resident;
-    return resident * 4096;
 }
 
 // What the objects themselves hold is malloc's; the runtime has a node of each, and an entry in a heap.

@@ -1,5 +1,6 @@
 // What a coroutine that waits for long gives back.
 #include "support/build.hpp"
+#include "support/resident.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/weft.hpp>
@@ -80,6 +81,41 @@ TEST_F(Trim, WhatIsAboveStaysAsItWas) {
             while (stats().trimmed_bytes < 50 * 4096) sleep_for(50ms);
             stop = true;
             s.join();
+        },
+        {.processors = 2});
+}
+
+// Descriptors, stacks and page tables; again when they have served a second time.
+TEST_F(Trim, WhatASpikeOfCoroutinesTookGoesBack) {
+    if (thread_sanitizer || address_sanitizer) {
+        GTEST_SKIP() << "a sanitizer keeps memory of its own";
+    }
+    constexpr int count = 10'000;
+    run(
+        [] {
+            const auto held = [] { return resident_bytes() + page_table_bytes(); };
+            const auto spike = [&held] {
+                chan<int> end;
+                std::atomic<int> parked{0};
+                scope s;
+                for (int i = 0; i != count; ++i) {
+                    s.go([&] {
+                        ++parked;
+                        static_cast<void>(end.recv());
+                    });
+                }
+                wait_until([&] { return parked == count; });
+                const std::size_t most = held();
+                end.close();
+                s.join();
+                return most;
+            };
+            const std::size_t left = held() + (std::size_t{4} << 20);
+            for (int i = 0; i != 2; ++i) {
+                const std::size_t most = spike();
+                EXPECT_GT(most, left) << "the test shows nothing";
+                while (held() > left) sleep_for(50ms);
+            }
         },
         {.processors = 2});
 }

@@ -4,6 +4,7 @@
 #include "base/config.hpp"
 #include "base/random.hpp"
 #include "base/stress.hpp"
+#include "support/resident.hpp"
 #include "support/watchdog.hpp"
 
 #include <gtest/gtest.h>
@@ -12,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <thread>
 #include <vector>
@@ -21,7 +23,8 @@ namespace {
 
 constexpr std::uint64_t alive = 0x600d;
 
-// As large as a descriptor. Counts its constructions and destructions, and knows whether it is there.
+// As large as a descriptor. Counts its constructions and destructions, knows whether it is there, and has a number that must
+// not come twice.
 struct thing {
     static inline std::atomic<int> constructed{0};
     static inline std::atomic<int> destroyed{0};
@@ -31,10 +34,17 @@ struct thing {
         mark.store(0);
         destroyed.fetch_add(1);
     }
+    std::uint64_t strip() noexcept { return number.load(); }
+    void dress(std::uint64_t last) noexcept {
+        number.store(last);
+        mark.store(alive);
+    }
+
     thing* link = nullptr;
     std::atomic<std::uint64_t> mark{alive};
     std::uint64_t content = 0;
-    std::array<std::byte, 160> rest{};
+    std::atomic<std::uint64_t> number{0};
+    std::array<std::byte, 152> rest{};
 };
 
 using pool_type = fixed_pool<thing, &thing::link>;
@@ -122,6 +132,115 @@ TEST_F(FixedPool, ReleaseDestroysOnlyWhenEveryoneIsHome) {
     EXPECT_EQ(visited, 0);
 }
 
+// Pools of slabs that can be cooled.
+class FixedPoolCool : public FixedPool {
+protected:
+    ~FixedPoolCool() override { pool.release(); }
+
+    void take(std::size_t count) {
+        for (std::size_t i = 0; i != count; ++i) out.push_back(pool.take());
+    }
+    void give_all() {
+        for (thing* const t : out) pool.give(*t);
+        out.clear();
+    }
+    // One round.
+    std::size_t cool(std::size_t most = 1000) {
+        const std::size_t bytes = pool.cool(most);
+        pool.begin_round();
+        return bytes;
+    }
+    std::size_t visited() {
+        std::size_t n = 0;
+        pool.for_each([&](thing&) { ++n; });
+        return n;
+    }
+
+    static constexpr std::size_t slab_holds =
+        (pool_type::slab_size - pool_type::first_offset()) / sizeof(thing);
+    static constexpr std::size_t slab_bytes = pool_type::slab_size - page_size;
+    std::vector<thing*> out;
+};
+
+TEST_F(FixedPoolCool, GivesBackWhatHasBeenHomeForAWholeRound) {
+    constexpr std::size_t count = 28 * slab_holds;
+    take(count);
+    const std::set<thing*> addresses(out.begin(), out.end());
+    const std::size_t there = visited();
+    give_all();
+    EXPECT_EQ(cool(), 0u) << "they may be wanted again at once";
+    EXPECT_EQ(visited(), there);
+    const std::size_t slabs = cool() / slab_bytes;
+    EXPECT_EQ(slabs, 27u) << "one stays";
+    EXPECT_LE(visited(), slab_holds);
+    EXPECT_EQ(pool.constructed(), visited());
+    // Nobody else gets the addresses, and they serve again.
+    take(count);
+    EXPECT_EQ(std::set<thing*>(out.begin(), out.end()), addresses);
+    for (const thing* const t : out) ASSERT_EQ(t->mark.load(), alive);
+    EXPECT_EQ(visited(), count);
+    give_all();
+}
+
+TEST_F(FixedPoolCool, ReadsZeroesMeanwhile) {
+    take(1000);
+    thing* const first = out.front();
+    first->content = 42;
+    give_all();
+    cool();
+    cool();
+    EXPECT_EQ(first->content, 0u);
+    EXPECT_EQ(first->mark.load(), 0u);
+}
+
+TEST_F(FixedPoolCool, NumbersGoOnThoughTheirMemoryHasGone) {
+    std::map<const thing*, std::uint64_t> last;
+    for (int round = 0; round != 10; ++round) {
+        take(1000);
+        for (thing* const t : out) {
+            const std::uint64_t number = t->number.fetch_add(1) + 1;
+            ASSERT_GT(number, last[t]);
+            last[t] = number;
+        }
+        give_all();
+        cool();
+        EXPECT_NE(cool(), 0u);
+    }
+}
+
+TEST_F(FixedPoolCool, LeavesSlabsAloneThatHaveOneInUse) {
+    take(10'000);
+    thing* const stays = out[5'000];
+    stays->content = 42;
+    out.erase(out.begin() + 5'000);
+    give_all();
+    cool();
+    EXPECT_GT(cool(), 0u);
+    EXPECT_EQ(stays->content, 42u);
+    EXPECT_EQ(stays->mark.load(), alive);
+    pool.give(*stays);
+}
+
+TEST_F(FixedPoolCool, LooksAtSoManyAtATime) {
+    take(10'000);
+    give_all();
+    cool();
+    EXPECT_EQ(cool(3), 3 * slab_bytes);
+    EXPECT_EQ(cool(2), 2 * slab_bytes) << "and goes on with the others";
+}
+
+TEST_F(FixedPoolCool, GivesTheMemoryBack) {
+    take(100'000);
+    give_all();
+    const std::size_t before = test::resident_bytes();
+    cool();
+    const std::size_t bytes = cool();
+    EXPECT_GT(bytes, std::size_t{16} << 20);
+    if constexpr (!asan_build && !tsan_build) {
+        EXPECT_LT(test::resident_bytes(), before - bytes + (std::size_t{1} << 20));
+    }
+}
+
 TEST_F(FixedPool, CanBeUsedAgainAfterRelease) {
     pool.give(*pool.take());
     pool.release();
@@ -180,6 +299,63 @@ TEST(FixedPoolStress, ForEachSeesOnlyWholeThingsWhileOthersTake) {
         pool.release();
         ASSERT_EQ(pool.constructed(), 0u);
     }
+}
+
+// Takers whose number must only grow, beside two who cool, and one who looks at all.
+TEST(FixedPoolStress, NothingIsLostOrComesTwiceWhileOthersCool) {
+    const std::uint64_t seed = stress_seed();
+    const test::watchdog dog(stress_seconds());
+    pool_type pool("test");
+    std::atomic<int> taking{2};
+    std::atomic<std::uint64_t> cooled{0};
+    std::vector<std::thread> threads;
+    for (std::uint64_t t = 0; t != 2; ++t) {
+        threads.emplace_back([&, t] {
+            random_source random(seed + t);
+            std::map<thing*, std::uint64_t> last;
+            std::vector<thing*> mine;
+            for (std::uint64_t round = 0; round != stress_rounds(100) || cooled.load() == 0;
+                 ++round) {
+                for (std::uint32_t n = random.below(3'000); n != 0; --n) {
+                    thing* const one = pool.take();
+                    ASSERT_EQ(one->mark.load(), alive);
+                    ASSERT_EQ(one->content, 0u) << "somebody else has it";
+                    one->content = t + 1;
+                    const std::uint64_t number = one->number.fetch_add(1) + 1;
+                    ASSERT_GT(number, last[one]);
+                    last[one] = number;
+                    mine.push_back(one);
+                }
+                const std::uint32_t most = round % 8 == 0 ? UINT32_MAX : random.below(3'000);
+                for (std::uint32_t n = most; n != 0 && !mine.empty(); --n) {
+                    ASSERT_EQ(mine.back()->content, t + 1);
+                    mine.back()->content = 0;
+                    pool.give(*mine.back());
+                    mine.pop_back();
+                }
+            }
+            for (thing* const one : mine) one->content = 0;
+            pool.give(mine.data(), mine.size());
+            taking.fetch_sub(1);
+        });
+    }
+    for (int i = 0; i != 2; ++i) {
+        threads.emplace_back([&] {
+            while (taking.load() != 0) {
+                cooled.fetch_add(pool.cool(4));
+                pool.begin_round();
+            }
+        });
+    }
+    while (taking.load() != 0) {
+        pool.for_each([&](const thing& t) {
+            const std::uint64_t mark = t.mark.load(std::memory_order_relaxed);
+            ASSERT_TRUE(mark == alive || mark == 0);
+        });
+    }
+    for (auto& thread : threads) thread.join();
+    pool.release();
+    ASSERT_EQ(pool.constructed(), 0u);
 }
 
 }  // namespace

@@ -2,12 +2,12 @@
 #include "stack/reserved_stack.hpp"
 
 #include "base/config.hpp"
+#include "support/resident.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
 #include <set>
 #include <vector>
 
@@ -19,13 +19,6 @@ constexpr unsigned log2_small = stack_store::log2_min;
 
 // As in reserved_stack.cpp: free slots beyond this many give their pages back.
 constexpr std::size_t free_resident_max = tiny_limits ? 4 : 16 * 1024;
-
-std::size_t resident_bytes() {
-    std::size_t total = 0;
-    std::size_t resident = 0;
-    std::ifstream("/proc/self/statm") >> total >> resident;
-    return resident * page_size;
-}
 
 std::uint64_t& word_at_top(stack_ref s) {
     return *reinterpret_cast<std::uint64_t*>(s.base() + s.size() - 8);
@@ -75,16 +68,16 @@ TEST_F(StackStore, TheGuardIsASixteenthWithinBounds) {
 }
 
 TEST_F(StackStore, ReservingTheArenaCostsAlmostNoMemory) {
-    const std::size_t before = resident_bytes();
+    const std::size_t before = test::resident_bytes();
     const stack_ref s = take();
-    EXPECT_LT(resident_bytes(), before + (std::size_t{1} << 20));
+    EXPECT_LT(test::resident_bytes(), before + (std::size_t{1} << 20));
     EXPECT_EQ(store.bytes_in_use(), s.size());
     store.give(s);
     EXPECT_EQ(store.bytes_in_use(), 0u);
 }
 
 TEST_F(StackStore, TenThousandUntouchedStacksCostAlmostNoMemory) {
-    const std::size_t before = resident_bytes();
+    const std::size_t before = test::resident_bytes();
     std::vector<stack_ref> all;
     std::set<std::byte*> bases;
     for (int i = 0; i != 10'000; ++i) {
@@ -92,7 +85,7 @@ TEST_F(StackStore, TenThousandUntouchedStacksCostAlmostNoMemory) {
         ASSERT_TRUE(bases.insert(all.back().base()).second);
     }
     if constexpr (!asan_build && !tsan_build) {
-        EXPECT_LT(resident_bytes(), before + (std::size_t{8} << 20));
+        EXPECT_LT(test::resident_bytes(), before + (std::size_t{8} << 20));
     }
     EXPECT_EQ(store.bytes_in_use(), all.size() << log2_usual);
     for (const stack_ref s : all) store.give(s);
@@ -159,6 +152,83 @@ TEST_F(StackStore, StacksThatLieFreeForLongGiveTheirPagesBack) {
     EXPECT_EQ(with_pages, 1u);
 }
 
+// Stacks of 64 page tables, used and given back, and then left alone until they are cold.
+class StackStoreTables : public StackStore {
+protected:
+    static constexpr std::size_t groups = 64;
+    static constexpr std::size_t count = groups * cold_slots::group_bytes(log2_usual) >> log2_usual;
+
+    void use_and_give() {
+        for (std::size_t i = 0; i != count; ++i) {
+            all.push_back(take());
+            word_at_top(all.back()) = 1;
+        }
+        for (const stack_ref s : all) store.give(s);
+    }
+    void let_cool() {
+        while (store.cool() != 0 || store.cool() != 0) {}
+    }
+
+    std::vector<stack_ref> all;
+};
+
+TEST_F(StackStoreTables, AreShedOnceAllOfTheirStacksAreCold) {
+    use_and_give();
+    EXPECT_EQ(store.shed_tables(2 * groups), 0u) << "they still have their pages, or had just now";
+    let_cool();
+    EXPECT_EQ(store.shed_tables(10), 10u) << "so many at a time";
+    EXPECT_EQ(store.shed_tables(2 * groups), groups - 10);
+    EXPECT_EQ(store.shed_tables(2 * groups), 0u);
+}
+
+TEST_F(StackStoreTables, StayWhileOneOfTheirStacksIsInUse) {
+    use_and_give();
+    const stack_ref used = take();
+    let_cool();
+    EXPECT_EQ(store.shed_tables(2 * groups), groups - 1);
+    word_at_top(used) = 2;
+    EXPECT_EQ(word_at_top(used), 2u);
+    store.give(used);
+}
+
+TEST_F(StackStoreTables, TheSameStacksServeAgainEmptyAndGuarded) {
+    use_and_give();
+    const bool guarded = store.guarded(all.front());
+    let_cool();
+    store.shed_tables(groups);
+    std::set<std::byte*> before;
+    for (const stack_ref s : all) before.insert(s.base());
+    for (std::size_t i = 0; i != count; ++i) {
+        const stack_ref s = take();
+        ASSERT_EQ(before.erase(s.base()), 1u);
+        ASSERT_EQ(word_at_top(s), 0u);
+        ASSERT_EQ(store.guarded(s), guarded);
+        ASSERT_TRUE(store.canary_intact(s));
+        word_at_top(s) = 3;
+    }
+}
+
+TEST_F(StackStoreTables, GoBackToTheKernel) {
+    if (asan_build || tsan_build) GTEST_SKIP() << "a sanitizer has tables of its own";
+    if (!test::kernel_takes_page_tables_back()) GTEST_SKIP() << "this kernel never does that";
+    use_and_give();
+    let_cool();
+    const std::size_t before = test::page_table_bytes();
+    store.shed_tables(groups);
+    EXPECT_LE(test::page_table_bytes(), before - (groups - 2) * page_size);
+}
+
+TEST_F(StackStoreTables, WithoutGuardsTheyAreShedAsWell) {
+    store.configure(true, log2_usual);
+    use_and_give();
+    let_cool();
+    EXPECT_EQ(store.shed_tables(groups), groups);
+    const stack_ref s = take();
+    EXPECT_FALSE(store.guarded(s));
+    EXPECT_TRUE(store.canary_intact(s));
+    store.give(s);
+}
+
 TEST_F(StackStore, ANoteStaysWithAStackInUse) {
     const stack_ref s = take();
     const bool guarded = store.guarded(s);
@@ -196,7 +266,8 @@ TEST_F(StackStore, FindsNothingElsewhere) {
     EXPECT_FALSE(store.find(reinterpret_cast<std::uintptr_t>(&local)).stack);
     const stack_ref s = take();
     EXPECT_FALSE(store.find(reinterpret_cast<std::uintptr_t>(&local)).stack);
-    EXPECT_FALSE(store.find(reinterpret_cast<std::uintptr_t>(s.base()) - s.size() - 1).stack);
+    const std::size_t gap = cold_slots::group_bytes(log2_usual);
+    EXPECT_FALSE(store.find(reinterpret_cast<std::uintptr_t>(s.base()) - gap - 1).stack);
     EXPECT_FALSE(store.find(0).stack);
 }
 
@@ -205,7 +276,7 @@ TEST_F(StackStore, TheGapBelowTheArenaCountsAsTheGuardOfItsFirstSlot) {
     const auto base = reinterpret_cast<std::uintptr_t>(first.base());
     EXPECT_EQ(store.find(base - 1).stack, first);
     EXPECT_TRUE(store.find(base - 1).in_guard);
-    EXPECT_TRUE(store.find(base - first.size()).in_guard);
+    EXPECT_TRUE(store.find(base - cold_slots::group_bytes(log2_usual)).in_guard);
 }
 
 TEST_F(StackStore, CanBeUsedAgainAfterRelease) {
@@ -252,6 +323,18 @@ TEST_F(StackStoreDeathTest, TheGuardIsStillThereOnReuse) {
     ASSERT_EQ(take(21), s);
     volatile std::byte* const base = s.base();
     EXPECT_DEATH(base[0] = std::byte{1}, "");
+}
+
+TEST_F(StackStoreDeathTest, TheGuardIsThereAgainAfterThePageTableWasShed) {
+    const stack_ref s = take(21);
+    if (!store.guarded(s)) GTEST_SKIP() << "the kernel has no light guards";
+    store.give(s);
+    store.cool();
+    ASSERT_EQ(store.shed_tables(1), 1u);
+    ASSERT_EQ(take(21), s);
+    volatile std::byte* const base = s.base();
+    EXPECT_DEATH(base[0] = std::byte{1}, "");
+    EXPECT_TRUE(base[s.size() - 1] == std::byte{0});
 }
 
 }  // namespace

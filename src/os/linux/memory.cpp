@@ -18,6 +18,7 @@ namespace {
 
 // Newer than the headers of Debian 12.
 constexpr int madv_guard_install = 102;
+constexpr int madv_guard_remove = 103;
 constexpr int pr_set_vma = 0x53564d41;
 constexpr unsigned long pr_set_vma_anon_name = 0;
 
@@ -100,8 +101,18 @@ void discard_pages(void* base, std::size_t size) noexcept {
     errno = before;
 }
 
+void zero_pages(void* base, std::size_t size) noexcept {
+    const int before = errno;
+    if (::madvise(base, size, MADV_DONTNEED) != 0) std::memset(base, 0, size);
+    errno = before;
+}
+
 bool guard_pages(void* base, std::size_t size) noexcept {
     return ::madvise(base, size, madv_guard_install) == 0;
+}
+
+bool unguard_pages(void* base, std::size_t size) noexcept {
+    return ::madvise(base, size, madv_guard_remove) == 0;
 }
 
 }  // namespace weft::detail
