@@ -29,7 +29,6 @@
 #include "base/linked_list.hpp"
 #include "base/tsan.hpp"
 #include "mem/slab_layout.hpp"
-
 #include "os/memory.hpp"
 #include "os/ranked_lock.hpp"
 
@@ -120,8 +119,7 @@ public:
         }
     }
 
-    /// Where a walk through all T has got to. A walk meets every T that was in use
-    /// before it began, and stays so.
+    /// Where a walk through all T has got to. A walk meets every T that was in use before it began, and stays so.
     class position {
         friend fixed_pool;
         void* slab_ = nullptr;

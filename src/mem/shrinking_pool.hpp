@@ -17,7 +17,6 @@
 #include "base/linked_list.hpp"
 #include "base/tsan.hpp"
 #include "mem/slab_layout.hpp"
-
 #include "os/memory.hpp"
 #include "os/ranked_lock.hpp"
 
