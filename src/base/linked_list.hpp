@@ -24,7 +24,7 @@ public:
         (last_ == nullptr ? first_ : last_->next) = &element;
         last_ = &element;
     }
-    /// Of one that is in this list.
+    /// The element must be in this list.
     void remove(T& element) noexcept {
         (element.previous == nullptr ? first_ : element.previous->next) = element.next;
         (element.next == nullptr ? last_ : element.next->previous) = element.previous;

@@ -3,26 +3,26 @@
 //     slab    64 KiB, aligned:   [ header | T T T T ... ]       constructed from the left, on demand
 //
 // Invariants
-//   - Memory that has held a T holds one until release(): a stale pointer reads a T, if not the same one.
+//   - Memory that has held a T holds one, or zeroes, until release(): a stale pointer reads that, if not the same T.
 //     Whoever keeps such pointers checks a number in the T that never comes twice: an epoch.
 //   - A T is constructed once, when first handed out, and keeps its content between its users, but for cool().
 //   - Every constructed T is in the hands of a user, in a processor's cache, or home in its slab.
-//   - A slab is in `home_` or `bare_` if all its T are home, in `with_room_` if some are, in no list if none is. take()
-//     uses those with room first, so that a slab once emptied stays so.
+//   - A slab is in `home_` or `bare_` if all its T are home, in `with_room_` if some are, in no list if none is or cool() is
+//     about to strip it. take() uses those with room first, so that a slab once emptied stays so.
 //
-// cool() gives the memory of slabs back that have been home for a while, and keeps their addresses: they are bare then, and
+// cool() gives back the memory of slabs that have been home for a while, and keeps their addresses: they are bare then, and
 // read 0. So a T of all zeroes has to be a T that is home. T has two functions for that:
 //
-//     std::uint64_t T::strip() noexcept         Destroys what it holds, keeps others out until it reads 0, and
-//                                               returns the number that it has got to.
-//     void T::dress(std::uint64_t) noexcept     From zeroes to a T as if constructed, but for two things: its numbers go on
-//                                               from this one, and what others may be about to use meanwhile (a lock)
-//                                               is left as it is.
+//     std::uint64_t T::strip() noexcept         destroys what it holds, keeps others out until it reads 0, and
+//                                               returns a number from which it may go on.
+//     void T::dress(std::uint64_t) noexcept     makes zeroes a T as if constructed, but for two things: its numbers go on
+//                                               from this one, and it leaves alone what others may be about to use (a lock).
 //
 // Ordering. Edge *publish slab*: a new slab's header is complete before `slabs_` is stored with release,
 // and a T before its header's count is; for_each() loads both with acquire and so never sees raw memory.
-// Somebody who still looks at a T that is made bare meanwhile sees zeroes, the T, or a mixture, and writes to it only by a
-// CAS that fails (a stale ticket), or that takes back what it has done (a claim).
+// Somebody who still looks at a T that is made bare meanwhile sees zeroes, the T, or a mixture. He may write to it as to
+// any T that is home: a stale ticket's CAS fails, a claim is taken back, a request to cancel is overwritten when the next user
+// begins, a lock is released again.
 #pragma once
 
 #include "base/intrusive_list.hpp"
@@ -36,7 +36,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <mutex>
 #include <new>
 
@@ -76,6 +75,9 @@ public:
     }
 
     void give(T* const* objects, std::size_t count) noexcept {
+        // The headers lie at the same place in their pages, so after a spike most are in no cache.
+        for (std::size_t i = 0; i != count; ++i)
+            __builtin_prefetch(&layout::slab_of(*objects[i]), 1);
         const std::lock_guard hold(lock_);
         for (std::size_t i = 0; i != count; ++i) give_locked(*objects[i]);
         in_use_ -= count;
@@ -87,8 +89,8 @@ public:
         ++round_;
     }
 
-    /// Gives back the memory of up to `most` slabs that were home already when the last round began; one stays. Any thread.
-    /// Returns how many bytes went back.
+    /// Gives back the memory of up to `most` slabs that have been home for a whole round, from its beginning to its end; one
+    /// stays. Any thread. Returns how many bytes went back.
     std::size_t cool(std::size_t most) noexcept {
         std::size_t bytes = 0;
         for (; most != 0; --most) {
@@ -96,11 +98,11 @@ public:
             {
                 const std::lock_guard hold(lock_);
                 s = home_.last();
-                if (s == nullptr || s->emptied_in == round_) break;
+                if (s == nullptr || s->emptied_in + 1 >= round_) break;
                 if (s == home_.first() && with_room_.empty()) break;
                 home_.remove(*s);
             }
-            // In no list, so nobody takes from it, and not under the lock: it takes some microseconds.
+            // It is in no list, so nobody takes from it. This takes some microseconds, so nobody waits for it either.
             strip(*s);
             bytes += slab_size - page_size;
             const std::lock_guard hold(lock_);
@@ -197,8 +199,8 @@ private:
         slab* next = nullptr;
         intrusive_stack<T, Link> free;
         std::uint32_t used = 0;    // In the hands of users.
-        std::uint32_t bared = 0;   // So many from the left are zeroes, or were,
-        std::uint64_t number = 0;  // and go on from this one.
+        std::uint32_t bared = 0;   // So many from the left are zeroes, or were.
+        std::uint64_t number = 0;  // Those go on from this one.
         std::uint64_t emptied_in = 0;
     };
 
@@ -262,10 +264,12 @@ private:
             s.number = std::max(s.number, layout::at(s, i)->strip());
         }
         s.bared = std::max(s.bared, static_cast<std::uint32_t>(n));
-        // The page with the header stays.
-        auto* const first = reinterpret_cast<std::byte*>(layout::at(s, 0));
+        // The page with the header stays. Each word is written once: a lock that is among them may be taken at once.
         auto* const second_page = reinterpret_cast<std::byte*>(&s) + page_size;
-        std::memset(first, 0, static_cast<std::size_t>(second_page - first));
+        auto* word = reinterpret_cast<std::uint64_t*>(layout::at(s, 0));
+        for (; word != reinterpret_cast<std::uint64_t*>(second_page); ++word) {
+            std::atomic_ref(*word).store(0, std::memory_order_release);
+        }
         zero_pages(second_page, slab_size - page_size);
         s.free = {};
     }

@@ -34,17 +34,23 @@ void put_into_core(void* base, std::size_t size) noexcept;
 void put_used_into_core(void* base, std::size_t offset, std::size_t unit,
                         std::size_t size) noexcept;
 
-/// Gives the memory behind the pages back; they read 0 afterwards. Guards stay.
-void discard_pages(void* base, std::size_t size) noexcept;
+/// Gives the memory behind the pages back; they read 0 afterwards. Guards stay. Returns false, and nothing has changed, if they
+/// are locked into memory (mlockall).
+bool discard_pages(void* base, std::size_t size) noexcept;
 
-/// The same, where they must read 0 also if they are locked into memory and so can't be given back.
+/// Makes pages read 0: by giving their memory back if that is possible.
 void zero_pages(void* base, std::size_t size) noexcept;
 
 /// Makes pages that fault when touched, without splitting the mapping (MADV_GUARD_INSTALL, Linux 6.13).
 /// False when the kernel can't do it here.
 [[nodiscard]] bool guard_pages(void* base, std::size_t size) noexcept;
 
-/// Takes all guards away again (MADV_GUARD_REMOVE). False when the kernel can't; then they are all still there.
+/// Takes all guards away again (MADV_GUARD_REMOVE). False when the kernel can't; then they are all still there. The pages must
+/// lie in one mapping.
 [[nodiscard]] bool unguard_pages(void* base, std::size_t size) noexcept;
+
+/// Whether the kernel takes a page table back when one call discards all pages that it is for, and they have no guards: Linux
+/// 6.14 and later.
+[[nodiscard]] bool kernel_takes_page_tables_back() noexcept;
 
 }  // namespace weft::detail

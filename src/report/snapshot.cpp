@@ -118,7 +118,8 @@ bool copy_unclaimed(const coroutine& c, coroutine_record& r, std::array<char, 64
             r.status = co_status::running;
         }
         std::atomic_thread_fence(std::memory_order_acquire);
-        if (c.id == r.id) return true;
+        // The memory of one that has ended may have gone meanwhile, and then it reads 0.
+        if (c.id == r.id) return r.id != 0;
     }
 }
 

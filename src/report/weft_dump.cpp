@@ -47,10 +47,10 @@ void weft_dump() {
     std::uint64_t count = 0;
     sched.coroutines.for_each([&](const coroutine& c) {
         const co_state state = c.state.load(std::memory_order_acquire);
-        if (state == co_state::dead) return;
+        const std::uint64_t id = c.id;
+        if (state == co_state::dead || id == 0) return;
         ++count;
         printer out;
-        const std::uint64_t id = c.id;
         print_coroutine_at_once(out, c);
         out << " [";
         print_state(out, c, state);

@@ -141,7 +141,7 @@ struct alignas(cache_line) coroutine : sleeper {
     // Line 2.
     alignas(cache_line) std::array<std::byte, inline_frame_size> frame;
 
-    // For the pool, of one that is home; see fixed_pool. Stale tickets are what may still name it.
+    // The pool calls these for one that is home; see fixed_pool. Stale tickets may still name it.
     [[nodiscard]] std::uint64_t strip() const noexcept { return epoch(); }
     void dress(std::uint64_t last_epoch) noexcept {
         affinity = -1;

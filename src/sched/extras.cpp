@@ -53,7 +53,8 @@ std::uint64_t coroutine_extras::strip() noexcept {
     std::destroy_at(&stop);
     std::destroy_at(&locals);
     std::destroy_at(&error);
-    return deadline_word.load(std::memory_order_relaxed);
+    // A simulation may have dropped it with a deadline in force, so the next one begins behind that.
+    return (deadline_word.load(std::memory_order_relaxed) | (deadline_epoch - 1)) + 1;
 }
 
 void coroutine_extras::dress(std::uint64_t last_deadline) noexcept {

@@ -55,8 +55,8 @@ struct coroutine_extras {
     unsigned no_cancel_beyond = 0;   // Those above no_cancel_full; 0 unless the descriptor is full.
     relaxed<void*> tsan_fiber{nullptr};
 
-    // For the pool, of some that are home; see fixed_pool. Timers of old deadlines may still name them, and a reader of the
-    // name may be about to take the lock. strip() takes it for good: the zeroes unlock it.
+    // The pool calls these for some that are home; see fixed_pool. Timers of old deadlines may still name them, and a reader of the
+    // name may be about to take the lock. strip() takes it and leaves it locked: the zeroes unlock it.
     [[nodiscard]] std::uint64_t strip() noexcept;
     void dress(std::uint64_t last_deadline) noexcept;
 };

@@ -131,6 +131,23 @@ void give_descriptor(coroutine& c) noexcept {
     p->coroutines.push(&c);
 }
 
+void return_idle_descriptors() noexcept {
+    for (processor* const p : sched.all_processors()) {
+        std::array<coroutine*, decltype(processor::coroutines)::capacity> batch;
+        std::size_t n = 0;
+        {
+            // Who takes it into use does so under the lock, too.
+            const std::lock_guard hold(sched.idle_lock);
+            if (!p->idle) continue;
+            while (!p->coroutines.empty()) {
+                batch[n] = p->coroutines.pop();
+                take_over(batch[n++]);
+            }
+        }
+        sched.coroutines.give(batch.data(), n);
+    }
+}
+
 std::uint64_t take_id() noexcept {
     machine* const m = this_machine();
     processor* const p = m == nullptr ? nullptr : m->p.get();

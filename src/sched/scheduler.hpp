@@ -170,6 +170,9 @@ private:
 
 /// A descriptor, from the processor's cache or the pool. Null when memory ends.
 [[nodiscard]] coroutine* take_descriptor() noexcept;
+/// Takes the free descriptors out of the caches of processors that are idle, so that these do not keep their slabs from being
+/// given back. The monitor's.
+void return_idle_descriptors() noexcept;
 /// Gives it back; what it held is destroyed. On any thread.
 void give_descriptor(coroutine& c) noexcept;
 

@@ -181,7 +181,8 @@ public:
         return word_.load(std::memory_order_relaxed) >> epoch_shift;
     }
 
-    /// As a new one of a coroutine, but the next wait will have the number after this one. Not while it waits.
+    /// Makes it as a new one of a coroutine, but for the next wait, which will have the number after this one. The sleeper
+    /// must not be waiting.
     void go_on_from(std::uint64_t epoch) noexcept {
         word_.store(epoch << epoch_shift, std::memory_order_relaxed);
     }

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::int64_t step_ns = 1'000'000;  // For so long at a time.
 constexpr std::size_t look_at_once = 512;
-constexpr std::size_t shed_at_once = 4;    // Each takes some 30 us.
+constexpr std::size_t shed_at_once = 4;    // Of each kind; one takes some 30 us.
 constexpr std::size_t claim_at_once = 64;  // One heavy fence for so many.
 constexpr std::size_t red_zone = 128;
 // The times that go with the notes: tenths of a second, which wrap after thirteen years.
@@ -32,10 +32,12 @@ static_assert((hash_mask | seen_bit | trimmed_bit) < stack_store::note_limit);
 
 struct round_state {
     decltype(sched.coroutines)::position at;
-    bool under_way = false;
-    bool sheds = false;  // There may still be something to shed in this round.
+    bool walks = false;  // Through the descriptors.
+    bool sheds = false;  // There may still be something to shed.
     trim_findings found;
     trim_pace pace;
+
+    [[nodiscard]] bool under_way() const noexcept { return walks || sheds; }
 };
 round_state now_at;  // The monitor's.
 
@@ -141,10 +143,13 @@ std::size_t cool_others() noexcept {
     return cooled;
 }
 
-// Gives back what a spike of coroutines leaves behind beside its stacks, a little of it. Returns true if that was something.
+// Gives back a little of what a spike of coroutines leaves behind beside its stacks. Returns true if there may be more. It does
+// not make a round worth its time: the rounds that find the stacks of the spike go on for long enough.
 bool shed_some() noexcept {
+    static const bool tables_go_back = kernel_takes_page_tables_back();
     const std::size_t bytes = sched.coroutines.cool(shed_at_once) + sched.extras.cool(shed_at_once);
-    return (sched.stacks.shed_tables(shed_at_once) | bytes) != 0;
+    const std::size_t tables = tables_go_back ? sched.stacks.shed_tables(shed_at_once) : 0;
+    return bytes + tables != 0;
 }
 
 // How often anybody has parked or ended: at least as many as a round could find something for.
@@ -156,56 +161,56 @@ std::uint64_t activity() noexcept {
     return sum;
 }
 
+// Looks at the next descriptors, claims those that may be worth it, and sees to them.
+void walk_on(const claimer& trimmer) noexcept {
+    std::array<coroutine*, claim_at_once> asked;
+    std::size_t n = 0;
+    for (std::size_t looked = 0; looked < look_at_once && n != asked.size() && now_at.walks;) {
+        const std::size_t room = asked.size() - n;
+        looked += room;
+        now_at.walks = sched.coroutines.walk(now_at.at, room, [&](coroutine& c) {
+            ++now_at.found.looked;
+            if (is_candidate(c) && trimmer.request(c)) asked[n++] = &c;
+        });
+    }
+    if (n == 0) return;
+    // Who becomes ready while it is claimed is in no queue: it counts as something that will happen.
+    sched.blocking_calls.fetch_add(1, std::memory_order_seq_cst);
+    heavy_fence();
+    for (std::size_t i = 0; i != n; ++i) {
+        if (!trimmer.confirm(*asked[i])) continue;
+        look_closely(*asked[i]);
+        trimmer.release(*asked[i]);
+    }
+    end_call();
+}
+
 }  // namespace
 
 std::int64_t trim_stacks(std::int64_t active_at) {
     const std::int64_t now = monotonic_ns();
-    if (!now_at.under_way) {
+    if (!now_at.under_way()) {
         const std::uint64_t so_far = activity();
         const std::int64_t next = now_at.pace.next(active_at, so_far);
         if (now < next) return next;
         now_at.pace.begin(now, so_far);
-        now_at.under_way = true;
+        now_at.walks = now_at.sheds = true;
         now_at.found = {};
         if (const std::size_t cooled = sched.stacks.cool() + sched.segments.cool(); cooled != 0) {
             trimmed.fetch_add(cooled, std::memory_order_relaxed);
             now_at.found.gave_back = true;
         }
         if (cool_others() != 0) now_at.found.gave_back = true;
+        return_idle_descriptors();
         sched.coroutines.begin_round();
         sched.extras.begin_round();
-        now_at.sheds = true;
     }
     const claimer trimmer;
-    while (now_at.under_way && monotonic_ns() - now < step_ns) {
-        if (now_at.sheds) {
-            now_at.sheds = shed_some();
-            now_at.found.gave_back |= now_at.sheds;
-            continue;
-        }
-        std::array<coroutine*, claim_at_once> asked;
-        std::size_t n = 0;
-        for (std::size_t looked = 0;
-             looked < look_at_once && n != asked.size() && now_at.under_way;) {
-            const std::size_t room = asked.size() - n;
-            looked += room;
-            now_at.under_way = sched.coroutines.walk(now_at.at, room, [&](coroutine& c) {
-                ++now_at.found.looked;
-                if (is_candidate(c) && trimmer.request(c)) asked[n++] = &c;
-            });
-        }
-        if (n == 0) continue;
-        // Who becomes ready while it is claimed is in no queue: it counts as something that will happen.
-        sched.blocking_calls.fetch_add(1, std::memory_order_seq_cst);
-        heavy_fence();
-        for (std::size_t i = 0; i != n; ++i) {
-            if (!trimmer.confirm(*asked[i])) continue;
-            look_closely(*asked[i]);
-            trimmer.release(*asked[i]);
-        }
-        end_call();
+    while (now_at.under_way() && monotonic_ns() - now < step_ns) {
+        if (now_at.sheds) now_at.sheds = shed_some();
+        if (now_at.walks) walk_on(trimmer);
     }
-    if (now_at.under_way) return now;
+    if (now_at.under_way()) return now;
     now_at.pace.end(now_at.found, active_at);
     return now_at.pace.next(active_at, activity());
 }

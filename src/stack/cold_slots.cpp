@@ -3,6 +3,7 @@
 #include "os/memory.hpp"
 
 #include <bit>
+#include <type_traits>
 
 namespace weft::detail {
 namespace {
@@ -67,7 +68,7 @@ std::optional<cold_slots::taken> cold_slots::take() noexcept {
 
 cold_slots::group* cold_slots::take_full() noexcept {
     group* const g = full_.last();
-    if (g == nullptr || g->full_since == round_) return nullptr;
+    if (g == nullptr || g->full_since + 1 >= round_) return nullptr;
     full_.remove(*g);
     return g;
 }

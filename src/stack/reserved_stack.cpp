@@ -35,6 +35,13 @@ std::size_t table_bytes(std::size_t count, std::size_t entry) noexcept {
     return (count * entry + page_size - 1) / page_size * page_size;
 }
 
+// Below the first slot of an arena: as much as a group of slots, so that groups begin where page tables do. An arena that is
+// smaller, because address space is limited, never has a full group.
+constexpr std::size_t gap_of(std::size_t count, unsigned log2_size) noexcept {
+    const std::size_t group = cold_slots::group_bytes(log2_size);
+    return count << log2_size < group ? std::size_t{1} << log2_size : group;
+}
+
 }  // namespace
 
 void stack_store::configure(bool canary, unsigned usual_log2) noexcept {
@@ -54,12 +61,12 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
     const std::size_t share = address_space_limit() / (log2_size == usual_log2_ ? 4 : 64);
     std::size_t count =
         std::clamp(std::min(bytes_wanted_max, share) / slot, std::size_t{16}, slots_wanted);
-    const std::size_t gap = cold_slots::group_bytes(log2_size);
+    std::size_t gap = 0;
     void* base = nullptr;
     for (;; count /= 2) {
         if (count == 0) return false;
-        // As much as a group more, at the low end and never accessible: where a runaway recursion ends at last when the
-        // slots below its own have no guards.
+        gap = gap_of(count, log2_size);
+        // The gap is never accessible: there a runaway recursion ends at last when the slots below its own have no guards.
         void* const mapped = reserve_pages(gap + count * slot, gap, "stacks");
         if (mapped == nullptr) continue;
         deny_pages(mapped, gap);
@@ -148,6 +155,7 @@ bool stack_store::reserve(arena& a, unsigned log2_size) noexcept {
 
     const std::lock_guard hold(lock_);
     if (discard) {
+        a.next.get()[slot] = a.next.get()[slot] & unguarded_bit;  // The note goes.
         a.cold.put(slot);
         return;
     }
@@ -204,6 +212,7 @@ std::size_t stack_store::cool() noexcept {
                           size);
             cooled += size;
             const std::lock_guard hold(lock_);
+            a.next.get()[slot] = a.next.get()[slot] & unguarded_bit;
             a.cold.put(slot);
         }
     }
@@ -222,10 +231,11 @@ std::size_t stack_store::shed_tables(std::size_t most) noexcept {
                 g = a.cold.take_full();
             }
             if (g == nullptr) break;
-            // Nobody takes its slots meanwhile. Without guards, one call for all of it makes the kernel look at the table.
+            // Nobody takes its slots meanwhile. Locked memory keeps its guards, because it would not get new ones.
             void* const start = reinterpret_cast<void*>(a.base.load(std::memory_order_relaxed) +
                                                         a.cold.offset_of(*g));
-            const bool unguarded = unguard_pages(start, bytes);
+            const bool unguarded = discard_pages(start, bytes) && unguard_pages(start, bytes);
+            // Without guards, one call for all of it makes the kernel look at the table.
             discard_pages(start, bytes);
             const std::lock_guard hold(lock_);
             a.cold.stripped(*g, unguarded);
@@ -250,7 +260,7 @@ stack_hit stack_store::find(std::uintptr_t address) const noexcept {
         const arena& a = arenas_[log2_size - log2_min];
         const std::uintptr_t base = a.base.load(std::memory_order_acquire);
         if (base == 0) continue;
-        if (address < base && base - address <= cold_slots::group_bytes(log2_size)) {
+        if (address < base && base - address <= gap_of(a.count, log2_size)) {
             return {stack_ref(base, log2_size), true};  // Below slot 0: whoever it is has run over.
         }
         if (address < base || address - base >= (a.count << log2_size)) continue;
@@ -281,7 +291,7 @@ void stack_store::release(void (*drop_tag)(void*) noexcept) noexcept {
         release_pages(a.next, table_bytes(a.count, sizeof(std::uint32_t)));
         release_pages(a.times, table_bytes(a.count, sizeof(std::uint32_t)));
         const std::size_t slot = std::size_t{1} << log2_size;
-        const std::size_t gap = cold_slots::group_bytes(log2_size);
+        const std::size_t gap = gap_of(a.count, log2_size);
         forget_poison(reinterpret_cast<void*>(base), a.fresh * slot);
         release_pages(reinterpret_cast<void*>(base - gap), gap + a.count * slot);
         a.next = nullptr;

@@ -115,8 +115,8 @@ public:
     /// many bytes of address space that were.
     std::size_t cool() noexcept;
 
-    /// Gives back the page tables of up to `most` groups of stacks that have had no pages since the call of cool() before the
-    /// last or longer. Returns how many groups.
+    /// Gives back the page tables of up to `most` groups of stacks that have had no pages since before the last two calls of
+    /// cool(). Returns how many groups it has looked at.
     std::size_t shed_tables(std::size_t most) noexcept;
 
     /// Gives all address space back, and each tag to `drop_tag`. No stack is in use.

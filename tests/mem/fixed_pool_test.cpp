@@ -23,8 +23,8 @@ namespace {
 
 constexpr std::uint64_t alive = 0x600d;
 
-// As large as a descriptor. Counts its constructions and destructions, knows whether it is there, and has a number that must
-// not come twice.
+// It is as large as a descriptor, counts its constructions and destructions, knows whether it is there, and has a number that
+// must not come twice.
 struct thing {
     static inline std::atomic<int> constructed{0};
     static inline std::atomic<int> destroyed{0};
@@ -146,9 +146,8 @@ protected:
     }
     // One round.
     std::size_t cool(std::size_t most = 1000) {
-        const std::size_t bytes = pool.cool(most);
         pool.begin_round();
-        return bytes;
+        return pool.cool(most);
     }
     std::size_t visited() {
         std::size_t n = 0;
@@ -342,8 +341,8 @@ TEST(FixedPoolStress, NothingIsLostOrComesTwiceWhileOthersCool) {
     for (int i = 0; i != 2; ++i) {
         threads.emplace_back([&] {
             while (taking.load() != 0) {
-                cooled.fetch_add(pool.cool(4));
                 pool.begin_round();
+                cooled.fetch_add(pool.cool(4));
             }
         });
     }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace weft::detail {
@@ -30,6 +31,10 @@ protected:
         }
         return taken;
     }
+    void two_rounds() {
+        slots.begin_round();
+        slots.begin_round();
+    }
     std::size_t strip_all(bool guards_have_gone = true) {
         std::size_t n = 0;
         for (; cold_slots::group* const g = slots.take_full(); ++n) {
@@ -52,7 +57,7 @@ TEST_F(ColdSlots, AreTakenOnceEach) {
     EXPECT_FALSE(slots.take());
 }
 
-TEST_F(ColdSlots, OfGroupsThatArePartlyColdComeFirst) {
+TEST_F(ColdSlots, ThoseOfPartlyColdGroupsAreTakenFirst) {
     put(0, in_group);
     put(5 * in_group, 2);
     put(8 * in_group, in_group);
@@ -68,6 +73,8 @@ TEST_F(ColdSlots, AGroupIsStrippedWhenItWasFullForARound) {
     put(in_group, in_group - 1);
     EXPECT_EQ(slots.take_full(), nullptr) << "it may be wanted again at once";
     slots.begin_round();
+    EXPECT_EQ(slots.take_full(), nullptr) << "not for a whole round yet";
+    slots.begin_round();
     cold_slots::group* const g = slots.take_full();
     ASSERT_NE(g, nullptr);
     EXPECT_EQ(slots.offset_of(*g), 0u);
@@ -81,7 +88,7 @@ TEST_F(ColdSlots, AGroupIsStrippedWhenItWasFullForARound) {
 
 TEST_F(ColdSlots, AreBareUntilTheyAreTaken) {
     put(0, in_group);
-    slots.begin_round();
+    two_rounds();
     EXPECT_EQ(strip_all(), 1u);
     const auto one = slots.take();
     EXPECT_TRUE(one->bare);
@@ -93,7 +100,7 @@ TEST_F(ColdSlots, AreBareUntilTheyAreTaken) {
 
 TEST_F(ColdSlots, KeepTheirGuardsWhereTheKernelKeepsThem) {
     put(0, in_group);
-    slots.begin_round();
+    two_rounds();
     EXPECT_EQ(strip_all(false), 1u);
     EXPECT_EQ(take_all().size(), in_group);
     EXPECT_TRUE(bare.empty());
@@ -101,7 +108,7 @@ TEST_F(ColdSlots, KeepTheirGuardsWhereTheKernelKeepsThem) {
 
 TEST_F(ColdSlots, BareGroupsComeLast) {
     put(0, 2 * in_group);
-    slots.begin_round();
+    two_rounds();
     EXPECT_EQ(strip_all(), 2u);
     put(5 * in_group, in_group);
     for (std::uint32_t i = 0; i != in_group; ++i) EXPECT_EQ(slots.take()->number / in_group, 5u);
@@ -111,7 +118,7 @@ TEST_F(ColdSlots, BareGroupsComeLast) {
 TEST_F(ColdSlots, AGroupThatWasUsedAgainIsStrippedAgain) {
     for (int round = 0; round != 3; ++round) {
         put(0, in_group);
-        slots.begin_round();
+        two_rounds();
         EXPECT_EQ(strip_all(), 1u);
         EXPECT_EQ(take_all().size(), in_group);
     }
@@ -122,6 +129,7 @@ TEST(ColdSlotsOfOtherSizes, GroupsAreWhatOnePageTableSpans) {
         cold_slots slots;
         ASSERT_TRUE(slots.reserve(3 * count, log2));
         for (std::uint32_t i = 0; i != 3 * count; ++i) slots.put(i);
+        slots.begin_round();
         slots.begin_round();
         std::set<std::size_t> offsets;
         while (cold_slots::group* const g = slots.take_full()) {

@@ -18,7 +18,7 @@ inline std::size_t resident_bytes() {
     return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-/// Of the last level, with entries for 2 MiB each.
+/// The page tables of the process, in bytes.
 inline std::size_t page_table_bytes() {
     std::ifstream status("/proc/self/status");
     for (std::string line; std::getline(status, line);) {
@@ -27,7 +27,7 @@ inline std::size_t page_table_bytes() {
     return 0;
 }
 
-/// Whether it gives a table back when all of its pages have gone: Linux 6.14 and later, where it was built so.
+/// Whether the kernel takes a table back when one call discards all of its pages; tried out.
 inline bool kernel_takes_page_tables_back() {
     constexpr std::size_t span = std::size_t{2} << 20;
     constexpr std::size_t count = 16;

@@ -7,11 +7,13 @@
 #include <bit>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
 namespace weft::detail {
 namespace {
@@ -95,16 +97,15 @@ void put_used_into_core(void* base, std::size_t offset, std::size_t unit,
     put_into_core(static_cast<std::byte*>(base) + offset, std::min(stretch, size - offset));
 }
 
-void discard_pages(void* base, std::size_t size) noexcept {
+bool discard_pages(void* base, std::size_t size) noexcept {
     const int before = errno;
-    ::madvise(base, size, MADV_DONTNEED);  // EINVAL on locked memory: then it simply stays.
+    const bool gone = ::madvise(base, size, MADV_DONTNEED) == 0;  // EINVAL on locked memory.
     errno = before;
+    return gone;
 }
 
 void zero_pages(void* base, std::size_t size) noexcept {
-    const int before = errno;
-    if (::madvise(base, size, MADV_DONTNEED) != 0) std::memset(base, 0, size);
-    errno = before;
+    if (!discard_pages(base, size)) std::memset(base, 0, size);
 }
 
 bool guard_pages(void* base, std::size_t size) noexcept {
@@ -113,6 +114,15 @@ bool guard_pages(void* base, std::size_t size) noexcept {
 
 bool unguard_pages(void* base, std::size_t size) noexcept {
     return ::madvise(base, size, madv_guard_remove) == 0;
+}
+
+bool kernel_takes_page_tables_back() noexcept {
+    utsname kernel{};
+    if (::uname(&kernel) != 0) return false;
+    unsigned major = 0;
+    unsigned minor = 0;
+    if (std::sscanf(kernel.release, "%u.%u", &major, &minor) != 2) return false;
+    return major > 6 || (major == 6 && minor >= 14);
 }
 
 }  // namespace weft::detail
