@@ -61,9 +61,9 @@ public:
         const std::lock_guard hold(lock_);
         std::size_t n = 0;
         while (n != count) {
-            T* const object = take_locked();
-            if (object == nullptr) break;
-            out[n++] = object;
+            slab* const s = with_room();
+            if (s == nullptr) break;
+            n += take_from(*s, out + n, count - n);
         }
         in_use_ += n;
         return n;
@@ -79,7 +79,7 @@ public:
         for (std::size_t i = 0; i != count; ++i)
             __builtin_prefetch(&layout::slab_of(*objects[i]), 1);
         const std::lock_guard hold(lock_);
-        for (std::size_t i = 0; i != count; ++i) give_locked(*objects[i]);
+        for (std::size_t i = 0; i != count;) i += give_to_one(objects + i, count - i);
         in_use_ -= count;
     }
 
@@ -206,32 +206,46 @@ private:
 
     using layout = slab_layout<T, slab>;
 
-    T* take_locked() noexcept {
-        slab* s = with_room_.first();
-        if (s == nullptr) {
-            if ((s = home_.first()) != nullptr) {
-                home_.remove(*s);
-            } else if ((s = bare_.first()) != nullptr) {
-                bare_.remove(*s);
-            } else if ((s = make_slab()) == nullptr) {
-                return nullptr;
-            }
-            with_room_.push_front(*s);
+    // One with a T to take, first in its list; null when the kernel gives no more memory.
+    slab* with_room() noexcept {
+        if (slab* const s = with_room_.first(); s != nullptr) return s;
+        slab* s = home_.first();
+        if (s != nullptr) {
+            home_.remove(*s);
+        } else if ((s = bare_.first()) != nullptr) {
+            bare_.remove(*s);
+        } else if ((s = make_slab()) == nullptr) {
+            return nullptr;
         }
-        T* object = s->free.pop();
-        if (object == nullptr) object = dress_next(*s);
-        if (++s->used == layout::count) with_room_.remove(*s);
-        return object;
+        with_room_.push_front(*s);
+        return s;
     }
 
-    void give_locked(T& object) noexcept {
-        slab& s = layout::slab_of(object);
-        s.free.push(object);
-        if (s.used-- == layout::count) with_room_.push_front(s);
-        if (s.used != 0) return;
-        with_room_.remove(s);
-        home_.push_front(s);
-        s.emptied_in = round_;
+    std::size_t take_from(slab& s, T** out, std::size_t most) noexcept {
+        const std::size_t n = std::min(most, layout::count - s.used);
+        for (std::size_t i = 0; i != n; ++i) {
+            T* const object = s.free.pop();
+            out[i] = object != nullptr ? object : dress_next(s);
+        }
+        s.used += static_cast<std::uint32_t>(n);
+        if (s.used == layout::count) with_room_.remove(s);
+        return n;
+    }
+
+    // Those at the front that are of one slab; returns how many that is.
+    std::size_t give_to_one(T* const* objects, std::size_t count) noexcept {
+        slab& s = layout::slab_of(*objects[0]);
+        std::size_t n = 0;
+        do s.free.push(*objects[n]);
+        while (++n != count && &layout::slab_of(*objects[n]) == &s);
+        if (s.used == layout::count) with_room_.push_front(s);
+        s.used -= static_cast<std::uint32_t>(n);
+        if (s.used == 0) {
+            with_room_.remove(s);
+            home_.push_front(s);
+            s.emptied_in = round_;
+        }
+        return n;
     }
 
     slab* make_slab() noexcept {
