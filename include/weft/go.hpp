@@ -322,8 +322,17 @@ private:
 };
 
 [[nodiscard]] bool simulated() noexcept;
-/// Every runtime operation passes here: a scheduling point when simulating, else nothing.
-void simulation_point_slow() noexcept;
+/// A blocking call under simulate, which runs in place.
+class simulated_call {
+public:
+    simulated_call() noexcept;
+    ~simulated_call();
+    simulated_call(const simulated_call&) = delete;
+    simulated_call& operator=(const simulated_call&) = delete;
+
+private:
+    bool marked_ = false;
+};
 
 }  // namespace detail
 
@@ -344,7 +353,7 @@ template <class F>
 decltype(auto) blocking(F&& f) {
     if (!in_coroutine()) return std::invoke(std::forward<F>(f));
     if (detail::simulated()) {
-        detail::simulation_point_slow();
+        const detail::simulated_call in_place;
         return std::invoke(std::forward<F>(f));
     }
     // One for each type of f: a lambda's is its place.

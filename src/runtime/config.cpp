@@ -9,8 +9,6 @@
 namespace weft::detail {
 namespace {
 
-constexpr unsigned processors_max = 1024;
-
 void require(bool condition, const char* what) {
     if (!condition) throw std::invalid_argument(what);
 }

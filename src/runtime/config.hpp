@@ -7,6 +7,8 @@
 
 namespace weft::detail {
 
+inline constexpr unsigned processors_max = 1024;
+
 /// `given` with what the environment overrides. Throws std::invalid_argument for values that make no sense.
 [[nodiscard]] options effective_options(options given, const environment& env);
 

@@ -3,17 +3,23 @@
 
 #include "base/environ.hpp"
 #include "base/print.hpp"
+#include "base/stack_facts.hpp"
 #include "chan/timer_channel.hpp"
 #include "os/clock.hpp"
 #include "os/signal.hpp"
 #include "report/unclaimed_text.hpp"
+#include "runtime/config.hpp"
 #include "runtime/reports.hpp"
 #include "runtime/runtime.hpp"
 #include "runtime/scope_state.hpp"
+#include "sched/cancel.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/simulated_processors.hpp"
 #include "sched/simulation.hpp"
 #include "time/timer_heap.hpp"
 
+#include <algorithm>
+#include <stdexcept>
 #include <string>
 
 namespace weft::detail {
@@ -63,7 +69,33 @@ void abandon_all() noexcept {
 
 }  // namespace
 
-void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument,
+unsigned simulated_processors_of(const testing::simulate_options& how) {
+    if (how.queues == testing::chance && how.processors != 1) {
+        throw std::invalid_argument(
+            "weft: simulate: there is one processor, but with the real queues");
+    }
+    if (how.processors < 1 || how.processors > processors_max) {
+        throw std::invalid_argument("weft: simulate: from 1 to 1024 processors");
+    }
+    return how.queues == testing::real ? how.processors : 0;
+}
+
+void compute(std::chrono::nanoseconds d) {
+    WEFT_PARKS;
+    if (coroutine* const self = this_coroutine(); self != nullptr && simulated()) {
+        const bool calls = (self->traits & trait_blocking) != 0;
+        if (!calls) cancellation_point(*self);
+        simulate_compute(*self, d.count());
+        if (!calls) cancellation_point(*self);
+        return;
+    }
+    const std::int64_t begin = monotonic_ns();
+    do {
+        checkpoint();
+    } while (monotonic_ns() - begin < d.count());
+}
+
+void simulate_main(std::uint64_t seed, unsigned processors, void (*main)(void*), void* argument,
                    const call_site& where) {
     claim_runtime("simulate");
     struct release {
@@ -82,10 +114,12 @@ void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument,
     run.argument = &wrapped;
     run.where = where;
 
-    const environment env = read_environment();
+    environment env = read_environment();
     options opts;
-    opts.processors = 1;
+    opts.processors = std::max(processors, 1u);
     simulation sim(seed);
+    simulated_processors all(sim);
+    if (processors != 0) sim.use(all);
     sim.now_ns = first_moment;
     constexpr scheduler_hooks hooks{
         .timers = &heap_timers,
@@ -96,7 +130,9 @@ void simulate_main(std::uint64_t seed, void (*main)(void*), void* argument,
         .deadlock = &simulated_deadlock,
     };
     reset_unclaimed();
-    start_scheduler(opts, env, hooks, 1, &sim);
+    env.steal_seed = seed;
+    start_scheduler(opts, env, hooks, opts.processors, &sim);
+    if (processors != 0) all.prepare();
     warn_of_sanitizers();
     install_crash_reports();
     machine here;

@@ -1,11 +1,11 @@
 #include "sched/arrivals.hpp"
 
 #include "base/stack_facts.hpp"
-#include "os/clock.hpp"
 #include "sched/idle.hpp"
 #include "sched/monitor.hpp"
 #include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
 
 namespace weft::detail {
 namespace {
@@ -20,7 +20,7 @@ void ask_for_a_look() noexcept {
         machine* const m = all[(first + i) % all.size()]->holder.load(std::memory_order_relaxed);
         if (m != nullptr && m != here && request_look(*m)) break;
     }
-    tell_monitor_of(monotonic_ns());
+    tell_monitor_of(now_ns());
 }
 
 }  // namespace

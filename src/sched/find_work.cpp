@@ -32,6 +32,7 @@ void take_incoming(processor& from, processor& to) noexcept {
 }
 
 void relax() noexcept {
+    if (simulated()) return;                    // Nothing happens meanwhile.
     for (int i = 0; i != 40; ++i) cpu_pause();  // About a microsecond.
 }
 
@@ -80,7 +81,7 @@ void look_around(machine& m, processor& p) noexcept {
     }
     run_timers(p);
     if (p.turn.ahead_under_way()) return;  // These are not the dispatches to judge by.
-    const std::int64_t now = monotonic_ns();
+    const std::int64_t now = now_ns();
     const auto dispatches = static_cast<std::int64_t>(tick - p.look_tick);
     const std::int64_t took = std::max<std::int64_t>(now - p.look_ns, 1);
     const std::int64_t fitting = dispatches * look_interval_ns / took;
@@ -120,7 +121,8 @@ coroutine* steal_from(processor& p, processor& victim, unsigned round,
     if (stale_next != nullptr && victim.next.steal(stale_next)) {
         p.steals.add();
         // The coroutine that left it there may compute on, and do so the next time.
-        victim.stolen_at.store(monotonic_ns(), std::memory_order_relaxed);
+        victim.stolen_at.store(now_ns(), std::memory_order_relaxed);
+        victim.stolen_tick.store(victim.tick.read(), std::memory_order_relaxed);
         if (machine* const m = victim.holder.load(std::memory_order_relaxed)) {
             request_look(*m, preempt_stolen);
         }
@@ -159,7 +161,7 @@ class sources : public queue_sources {
 public:
     sources(machine& m, processor& p) noexcept : queue_sources(p), m_(m) {}
 
-    [[nodiscard]] static std::int64_t now() noexcept { return monotonic_ns(); }
+    [[nodiscard]] static std::int64_t now() noexcept { return now_ns(); }
     [[nodiscard]] bool has_sticky() const noexcept {
         return m_.sticky_count.load(std::memory_order_relaxed) != 0;
     }
@@ -179,10 +181,15 @@ void heed(preempt_request request, processor& p) noexcept {
     if (request == preempt_slice) {
         end_chain(p);
     } else if (request == preempt_cut) {
-        p.turn.make_room(monotonic_ns(), p.next.peek());
+        p.turn.make_room(now_ns(), p.next.peek());
         // It has run longest of all, and may be asked on account of another's timers.
         for (processor* const one : sched.timer_owners()) run_timers(*one);
     }
+}
+
+void fire_due(const simulation& sim, processor& p) noexcept {
+    while (p.earliest_deadline.load(std::memory_order_relaxed) <= sim.now_ns &&
+           sched.hooks.timers->run_due(p, sim.now_ns) != 0) {}
 }
 
 coroutine* find_simulated(simulation& sim, machine& m) noexcept {
@@ -193,6 +200,7 @@ coroutine* find_simulated(simulation& sim, machine& m) noexcept {
             m.handover = nullptr;
             return c;
         }
+        fire_due(sim, p);  // Somebody may have computed.
         if (coroutine* const c = sim.pick()) {
             p.tick.add();
             return c;
@@ -202,8 +210,8 @@ coroutine* find_simulated(simulation& sim, machine& m) noexcept {
             WEFT_CHECK(sched.hooks.deadlock());
             continue;
         }
-        if (next > sim.now_ns) sim.now_ns = next;
-        while (sched.hooks.timers->run_due(p, sim.now_ns) != 0) {}
+        sim.now_ns = std::max(sim.now_ns, next);
+        fire_due(sim, p);
     }
 }
 
@@ -233,11 +241,31 @@ std::size_t run_timers(processor& p) noexcept {
     return fired;
 }
 
+coroutine* look_for_work(machine& m) noexcept {
+    processor& p = *m.p;
+    if (coroutine* const c = m.handover) {
+        m.handover = nullptr;
+        // This one is not what anything was asked of.
+        if (take_request(m) != preempt_none) p.look_at = 0;
+        p.tick.add();
+        return c;
+    }
+    heed(take_request(m), p);
+    take_incoming(p, p);
+    if (p.tick.read() + 1 >= p.look_at) look_around(m, p);
+    sources from(m, p);
+    from.end_probe();
+    coroutine* const c = p.turn.pick(from);
+    if (c == nullptr) return nullptr;
+    p.tick.add();
+    if (m.spinning) stop_spinning(m);
+    keep_timers(p);
+    return c;
+}
+
 // The caller holds a processor and stands on the scheduler stack. Null: stopping.
 coroutine* find_work(machine& m) noexcept {
-    if (simulation* const sim = sched.sim.load(std::memory_order_relaxed)) {
-        return find_simulated(*sim, m);
-    }
+    if (simulation* const bag = simulated_bag()) return find_simulated(*bag, m);
     for (;;) {
         if (sched.stopping.load(std::memory_order_acquire)) return nullptr;
         if (m.p->retiring.load(std::memory_order_acquire)) [[unlikely]] {
@@ -250,25 +278,7 @@ coroutine* find_work(machine& m) noexcept {
             if (!(m.locked.get() != nullptr ? sleep_locked(m) : sleep_machine(m))) return nullptr;
             continue;
         }
-        processor& p = *m.p;
-        if (coroutine* const c = m.handover) {
-            m.handover = nullptr;
-            // This one is not what anything was asked of.
-            if (take_request(m) != preempt_none) p.look_at = 0;
-            p.tick.add();
-            return c;
-        }
-        heed(take_request(m), p);
-        take_incoming(p, p);
-        if (p.tick.read() + 1 >= p.look_at) look_around(m, p);
-        sources from(m, p);
-        coroutine* const c = p.turn.pick(from);
-        if (c != nullptr) {
-            p.tick.add();
-            if (m.spinning) stop_spinning(m);
-            keep_timers(p);
-            return c;
-        }
+        if (coroutine* const c = look_for_work(m)) return c;
         if (!go_idle(m)) return nullptr;
     }
 }

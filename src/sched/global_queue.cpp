@@ -31,7 +31,8 @@ void global_queue::push_expired(coroutine& c, std::uint64_t turn) noexcept {
 
 void global_queue::push_yielded(coroutine& c, std::uint64_t turn) noexcept {
     const std::lock_guard hold(lock_);
-    append_queued(c, turn);
+    const std::size_t before = queued_locked() + fresh_.size();
+    if (before == 0 || !yielded_.push_back({&c, taken_ever_ + before})) append_queued(c, turn);
     publish();
 }
 

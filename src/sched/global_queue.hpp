@@ -2,21 +2,25 @@
 //
 //     arrivals_  made ready by threads without a processor: first in, first out, and ahead of the others (turns.hpp)
 //     queue_     overflow that has run before: first in, first out
-//     fresh_     overflow that has never run: last in, first out until one is overdue, the oldest first then; and
-//                ahead of the queue, but for one in `queue_share`: who yields lets most of them run
+//     fresh_     overflow that has never run: last in, first out, or the oldest first when they have waited for long; and
+//                ahead of the queue, but for one in `queue_share`
+//     yielded_   gave way to all that waited: in the queue once as many have been taken
 //     expired_   preempted at the end of their slice: first in, first out, and one at a time
 //
-// A coroutine of the last three that has waited for long is *overdue*, and comes ahead of what a processor has itself:
-// after two turns, or after 32 if it has never run. Nobody reads a clock for it, because each queue counts by turns how
-// old its coroutines are.
+// A coroutine of queue_, fresh_ or expired_ that has waited for long is *overdue*, and comes ahead of what a processor has
+// itself: after two turns, or after 4 to 32 if it has never run. Nobody reads a clock for it, because each queue counts by
+// turns how old its coroutines are.
 //
 // Why fresh ones are different: a coroutine that has not run holds a descriptor, one that has holds a stack too, and
 // mostly started others that it waits for. Were fresh ones served in order, a tree of coroutines would be walked in
 // breadth, with all of a level started before the first is done: skynet with a million leaves peaked at 135,000
-// coroutines and 23,000 stacks. In depth it is 28,000 and 3,300 (counted, and simulated), in caches that know them. A
-// tree is done, or deep, after a third of a second. A program that is overloaded for longer than that is served in order,
-// because otherwise its first request would wait for the end of the overload. (With `fresh_patience` of five turns, 50 ms,
-// skynet's tree was taken for overload: 1.3 to 1.5 times the time and 1.6 to 2 times the memory of `bench/run --only s5`.)
+// coroutines and 23,000 stacks. In depth it is 28,000 and 3,300 (counted, and simulated), in caches that know them.
+//
+// But a burst of requests is to be served in order, because otherwise its first would wait for its end. What tells the two
+// apart is what the oldest does: near the root of a tree it starts others, and in a burst it does not. So the first that
+// has waited for four turns is run as a *probe*. If it starts none, all are served in order after four turns from then on;
+// if it does, they are after 32: a tree is done, or deep, after a third of a second. (With four or five turns for all
+// skynet took 1.3 to 1.5 times the time and 1.6 to 2 times the memory of `bench/run --only s5`.)
 //
 // Why expired ones are taken one at a time: a processor that took a share of them would take its own back with it, and
 // three loops on two processors would go on having 0.75, 0.75 and 1.5 of a fair part each.
@@ -26,7 +30,7 @@
 #pragma once
 
 #include "base/intrusive_list.hpp"
-#include "base/pointer_deque.hpp"
+#include "base/value_deque.hpp"
 #include "os/ranked_lock.hpp"
 #include "sched/ages.hpp"
 #include "sched/coroutine.hpp"
@@ -72,7 +76,7 @@ public:
     }
 
     void push_expired(coroutine& c, std::uint64_t turn) noexcept;
-    /// One that yields, while others wait here: it comes behind them.
+    /// One that yields while others wait here: it comes behind as many.
     void push_yielded(coroutine& c, std::uint64_t turn) noexcept;
 
     /// Fills `out` with arrivals, oldest first, leaving what is there for `processors - 1` others; returns how many.
@@ -89,7 +93,8 @@ public:
         if (empty()) return 0;
         const std::lock_guard hold(lock_);
         advance(turn);
-        const bool in_order = fresh_due() <= turn;
+        let_yielders_in();
+        const bool in_order = serves_in_order(turn);
         const std::size_t fresh = fresh_.size();
         const std::size_t queued = queued_locked();
         const std::size_t n = fill(out, share_of(queued + fresh, processors),
@@ -100,6 +105,7 @@ public:
             fresh_ages_.take_newest(fresh - fresh_.size());
         }
         queue_ages_.take_oldest(queued - queued_locked());
+        taken_ever_ += n;
         publish();
         return n;
     }
@@ -109,6 +115,7 @@ public:
     std::size_t take_fairly(std::span<coroutine*> out, std::size_t processors) noexcept {
         if (empty()) return 0;
         const std::lock_guard hold(lock_);
+        let_yielders_in();
         turn_of_fresh_ = !turn_of_fresh_;
         if (!fresh_.empty() && (turn_of_fresh_ || queued_locked() == 0)) {
             return take_locked(out, 1, [this] { return take_oldest_fresh(); });
@@ -122,6 +129,7 @@ public:
         if (!has_overdue(turn)) return nullptr;
         const std::lock_guard hold(lock_);
         advance(turn);
+        let_yielders_in();
         coroutine* c = nullptr;
         for (unsigned kinds = 0; kinds != 3 && c == nullptr; ++kinds) {
             switch (overdue_turn_++ % 3) {
@@ -137,6 +145,15 @@ public:
         }
         publish();
         return c;
+    }
+
+    /// What take_overdue() gave had never run, and has now: whether it has started others.
+    void judge_probe(bool starts_others) noexcept {
+        const fresh_kind seen = starts_others ? fresh_kind::trees : fresh_kind::requests;
+        if (fresh_kind_.load(std::memory_order_relaxed) == seen) return;
+        const std::lock_guard hold(lock_);
+        fresh_kind_.store(seen, std::memory_order_relaxed);
+        publish();
     }
 
     /// The one that expired first, or null.
@@ -165,20 +182,36 @@ public:
         return turn >= overdue_at_.load(std::memory_order_relaxed);
     }
 
-    /// Gives the memory back. Empty, and nobody uses it.
+    /// Gives the memory back, and is as a new one. Empty, and nobody uses it.
     void release() noexcept {
         const std::lock_guard hold(lock_);
         arrivals_.release();
         queue_.release();
         fresh_.release();
+        yielded_.release();
         expired_.release();
+        fresh_kind_.store(fresh_kind::unknown, std::memory_order_relaxed);
+        taken_ever_ = 0;
+        fresh_ages_ = {};
+        expired_ages_ = {};
+        queue_ages_ = {};
+        turn_of_fresh_ = false;
+        overdue_turn_ = 0;
+        taken_ = 0;
     }
 
 private:
-    using deque = pointer_deque<coroutine>;
+    using deque = value_deque<coroutine*>;
+    // It may come once so many have been taken.
+    struct yielder {
+        coroutine* c;
+        std::uint64_t after;
+    };
     static constexpr unsigned queue_share = 16;
     static constexpr std::uint64_t patience = 2;
     static constexpr std::uint64_t fresh_patience = 32;
+    static constexpr std::uint64_t fresh_patience_least = 2;
+    enum class fresh_kind : std::uint8_t { unknown, requests, trees };
 
     static bool is_fresh(const coroutine& c) noexcept {
         return c.state.load(std::memory_order_relaxed) == co_state::runnable;
@@ -201,12 +234,19 @@ private:
         return queue_.empty() ? without_memory_.pop() : queue_.pop_front();
     }
     coroutine* take_queued() noexcept {
+        ++taken_ever_;
         queue_ages_.take_oldest(1);
         return first_queued();
     }
     coroutine* take_oldest_fresh() noexcept {
+        ++taken_ever_;
         fresh_ages_.take_oldest(1);
         return fresh_.pop_back();
+    }
+    // Their age counts from here, because until now they let others go first.
+    void let_yielders_in() noexcept {
+        while (!yielded_.empty() && yielded_.front().after <= taken_ever_)
+            append_queued(*yielded_.pop_front().c, 0);
     }
     coroutine* first_expired() noexcept {
         expired_ages_.take_oldest(1);
@@ -224,7 +264,15 @@ private:
         return came == no_turn ? no_turn : came + turns;
     }
     std::uint64_t fresh_due() noexcept {
-        return fresh_.empty() ? no_turn : after(fresh_ages_.oldest(), fresh_patience);
+        if (fresh_.empty()) return no_turn;
+        const bool trees = fresh_kind_.load(std::memory_order_relaxed) == fresh_kind::trees;
+        return after(fresh_ages_.oldest(), trees ? fresh_patience : fresh_patience_least);
+    }
+    // While nothing is known, the probe alone is out of order.
+    bool serves_in_order(std::uint64_t turn) noexcept {
+        return fresh_kind_.load(std::memory_order_relaxed) == fresh_kind::unknown
+                   ? after(fresh_ages_.oldest(), fresh_patience) <= turn
+                   : fresh_due() <= turn;
     }
     std::uint64_t queue_due() noexcept { return after(queue_ages_.oldest(), patience); }
     std::uint64_t expired_due() noexcept { return after(expired_ages_.oldest(), patience); }
@@ -255,7 +303,7 @@ private:
 
     void publish() noexcept {
         arrival_count_.store(arrivals_.size(), std::memory_order_relaxed);
-        const std::size_t overflow = queued_locked() + fresh_.size();
+        const std::size_t overflow = queued_locked() + fresh_.size() + yielded_.size();
         overflow_count_.store(overflow, std::memory_order_relaxed);
         size_.store(arrivals_.size() + overflow + expired_.size(), std::memory_order_relaxed);
         overdue_at_.store(std::min({fresh_due(), queue_due(), expired_due()}),
@@ -266,6 +314,7 @@ private:
     deque arrivals_;
     deque queue_;
     deque fresh_;
+    value_deque<yielder> yielded_;
     deque expired_;
     intrusive_queue<coroutine, &coroutine::link> without_memory_;
     ages<fresh_patience> fresh_ages_;
@@ -274,6 +323,8 @@ private:
     bool turn_of_fresh_ = false;
     unsigned overdue_turn_ = 0;
     unsigned taken_ = 0;
+    std::uint64_t taken_ever_ = 0;                             // Of queue_ and fresh_.
+    std::atomic<fresh_kind> fresh_kind_{fresh_kind::unknown};  // Changed under the lock.
     std::atomic<std::size_t> size_{0};
     std::atomic<std::size_t> arrival_count_{0};
     std::atomic<std::size_t> overflow_count_{0};

@@ -88,8 +88,10 @@ void give_to_locked(machine& from, machine& to, coroutine& c) noexcept;
 /// No longer looking for work. Wakes the next one if it was the last.
 void stop_spinning(machine& m) noexcept;
 
-/// A look at the queues that belong to everybody; what the scheduler stack does between coroutines.
+/// What the scheduler stack does between coroutines: looks for work, and sleeps while there is none. Null: stopping.
 [[nodiscard]] coroutine* find_work(machine& m) noexcept;
+/// Its one look at all queues. Null: there is nothing.
+[[nodiscard]] coroutine* look_for_work(machine& m) noexcept;
 
 /// Before another coroutine runs on `p`: timers that were added since the last time may need a keeper, or the monitor.
 void keep_timers(processor& p) noexcept;

@@ -15,6 +15,8 @@
 #include "sched/idle.hpp"
 #include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/simulated_processors.hpp"
+#include "sched/simulation.hpp"
 #include "sched/split_stack.hpp"
 #include "sched/switch.hpp"
 
@@ -180,6 +182,10 @@ void follow_processor(machine& m) noexcept {
 }  // namespace
 
 void run_machine(machine& m) noexcept {
+    if (simulated_processors* const all = simulated_queues()) {
+        all->run(m);
+        return;
+    }
     for (;;) {
         coroutine* const c = find_work(m);
         if (c == nullptr) return;

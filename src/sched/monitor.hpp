@@ -20,6 +20,8 @@
 // it changes under idle_lock or by a CAS.
 #pragma once
 
+#include "sched/watch.hpp"
+
 #include <cstdint>
 
 namespace weft::detail {
@@ -42,6 +44,48 @@ void rouse_monitor_locked() noexcept;
 void rouse_lazy_monitor() noexcept;
 /// A timer was added, or an arrival came, and no processor is idle that could see to it.
 void tell_monitor_of(std::int64_t deadline) noexcept;
+
+/// What the monitor does again and again, but for sleeping in between.
+class monitor_rounds {
+public:
+    monitor_rounds() { all_.begin_again(); }
+
+    void look();
+    /// When to look again, unless somebody calls sooner.
+    [[nodiscard]] std::int64_t due() const noexcept { return due_; }
+    /// Whether not to look before a processor is taken into use, or until due().
+    [[nodiscard]] bool are_over() const noexcept { return over_; }
+    /// Before a look that comes behind a sleep,
+    void wake() noexcept;
+    /// or behind one that was to last until a processor is taken into use.
+    void begin_again() noexcept {
+        all_.begin_again();
+        over_ = false;
+    }
+
+private:
+    watch all_;
+    std::int64_t due_ = 0;
+    bool over_ = false;
+};
+
+/// The monitor of a simulation: instead of a thread, somebody who looks when it is due. While there is one, monitor_runs().
+class simulated_monitor {
+public:
+    simulated_monitor() noexcept;
+    ~simulated_monitor();
+    simulated_monitor(const simulated_monitor&) = delete;
+    simulated_monitor& operator=(const simulated_monitor&) = delete;
+
+    [[nodiscard]] std::int64_t due() const noexcept;
+    void look();
+    /// A processor that was idle is in use.
+    void processor_taken() noexcept;
+
+private:
+    monitor_rounds rounds_;
+    std::uint32_t seen_ = 0;
+};
 
 /// Has the monitor call scheduler_hooks::quit, soon. Safe in a signal handler. False: there is no monitor.
 [[nodiscard]] bool call_monitor_to_quit() noexcept;

@@ -7,6 +7,7 @@
 #include "sched/pick.hpp"
 #include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/simulated_processors.hpp"
 #include "sched/simulation.hpp"
 
 namespace weft::detail {
@@ -64,7 +65,7 @@ namespace {
 void ready_woken(coroutine& c) noexcept {
     if (!take_parked(c)) return;
     processor& p = *this_machine()->p;
-    if (sched.sim.load(std::memory_order_relaxed) != nullptr || (c.traits & trait_affinity) != 0) {
+    if (simulated_bag() != nullptr || (c.traits & trait_affinity) != 0) {
         enqueue(c);
         return;
     }
@@ -76,8 +77,8 @@ namespace {
 
 // Where enqueue_here() does not do.
 [[gnu::noinline]] void enqueue_elsewhere(coroutine& c) noexcept {
-    if (simulation* const sim = sched.sim.load(std::memory_order_relaxed)) {
-        sim->push(c);
+    if (simulation* const bag = simulated_bag()) {
+        bag->push(c);
         return;
     }
     machine* const m = this_machine();
@@ -116,11 +117,15 @@ void enqueue(coroutine& c) noexcept { enqueue_here(c); }
 // thousands waiting.
 void requeue_at_look(machine& m, coroutine& c) noexcept {
     processor* const p = m.p;
-    const bool yields = p != nullptr && p->yielded == &c;
+    bool yields = p != nullptr && p->yielded == &c;
     if (p != nullptr) p->yielded = nullptr;
+    if (sched.sim.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
+        // There all switches come by here.
+        yields =
+            yields && simulated_queues() != nullptr && simulated_processors::look_is_due(m, *p);
+    }
     if (yields && sched.global.has_overflow() &&
-        (c.traits & (trait_cut | trait_sticky | trait_expired)) == 0 &&
-        sched.sim.load(std::memory_order_relaxed) == nullptr) {
+        (c.traits & (trait_cut | trait_sticky | trait_expired)) == 0) {
         sched.global.push_yielded(c, sched.turn.load(std::memory_order_relaxed));
         // No fence, as in requeue(): this processor goes on.
         if (sched.idle_count.load(std::memory_order_relaxed) != 0 &&
@@ -132,10 +137,14 @@ void requeue_at_look(machine& m, coroutine& c) noexcept {
     requeue(m, c);
 }
 
-[[gnu::noinline]] void requeue_elsewhere(coroutine& c) noexcept {
+[[gnu::noinline]] void requeue_elsewhere(machine& m, coroutine& c) noexcept {
     WEFT_DEEP;
-    if (simulation* const sim = sched.sim.load(std::memory_order_relaxed)) {
-        sim->push(c);
+    if (simulation* const bag = simulated_bag()) {
+        bag->push(c);
+        return;
+    }
+    if (processor* const p = m.p) {
+        requeue_on(m, *p, c);
         return;
     }
     // It came out of a blocking call and found no processor; the machine is about to sleep.

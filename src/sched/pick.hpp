@@ -65,28 +65,32 @@ inline void push_ring(processor& p, coroutine& c) noexcept {
 }
 
 /// requeue() where there is no processor, or a simulation. In park.cpp.
-void requeue_elsewhere(coroutine& c) noexcept;
+void requeue_elsewhere(machine& m, coroutine& c) noexcept;
 
 /// Queues a coroutine that has just left `m` for the scheduler stack. In park.cpp.
 void requeue_at_look(machine& m, coroutine& c) noexcept;
 
-/// Queues a coroutine that has just left `m` for another.
-inline void requeue(machine& m, coroutine& c) noexcept {
-    processor* const p = m.p;
-    if (p == nullptr || sched.sim.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
-        requeue_elsewhere(c);
-        return;
-    }
+[[gnu::always_inline]] inline void requeue_on(machine& m, processor& p, coroutine& c) noexcept {
     if ((c.traits & (trait_cut | trait_sticky | trait_expired)) != 0) [[unlikely]] {
-        requeue_marked(m, *p, c);
+        requeue_marked(m, p, c);
         return;
     }
-    push_ring(*p, c);
+    push_ring(p, c);
     // No fence: the processor goes on running, and if a machine goes to sleep just now it watches.
     if (sched.idle_count.load(std::memory_order_relaxed) != 0 &&
         sched.spinning.load(std::memory_order_relaxed) == 0) [[unlikely]] {
         wake_one();
     }
+}
+
+/// Queues a coroutine that has just left `m` for another.
+inline void requeue(machine& m, coroutine& c) noexcept {
+    processor* const p = m.p;
+    if (p == nullptr || sched.sim.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
+        requeue_elsewhere(m, c);
+        return;
+    }
+    requeue_on(m, *p, c);
 }
 
 }  // namespace weft::detail

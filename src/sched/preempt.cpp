@@ -4,21 +4,18 @@
 #include "base/assert.hpp"
 #include "base/stack_facts.hpp"
 #include "base/tsan.hpp"
-#include "os/clock.hpp"
 #include "os/fence.hpp"
 #include "sched/idle_lists.hpp"
 #include "sched/park.hpp"
 #include "sched/pick.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/simulation.hpp"
 #include "sched/switch.hpp"
 
 #include <mutex>
 
 namespace weft::detail {
 namespace {
-
-// A coroutine that goes on for so long after the theft computes.
-constexpr std::int64_t goes_on_least_ns = 50'000;
 
 void mark(coroutine& c, co_traits trait) noexcept {
     c.traits = static_cast<std::uint8_t>(c.traits | trait);
@@ -57,13 +54,14 @@ void poison(machine& m) noexcept {
 void preemption_point_slow(coroutine& self) noexcept {
     machine& m = *this_machine();
     std::uint32_t request = m.block->preempt.load(std::memory_order_relaxed);
-    if (request == preempt_none) return;
+    if (request == preempt_none || request == preempt_simulated) return;
     processor& p = *m.p;
     if (request == preempt_look || request == preempt_stolen) {
         p.look_at = 0;
-        // Only if it really has: a thief may come between two steps of a hand-over, which is better left to one processor.
+        // Only if it really goes on: a thief may come between two steps of a hand-over, which is better left to one
+        // processor. If it is too early to tell, the monitor asks again.
         if (request == preempt_stolen &&
-            monotonic_ns() - p.stolen_at.load(std::memory_order_relaxed) >= goes_on_least_ns) {
+            now_ns() - p.stolen_at.load(std::memory_order_relaxed) >= goes_on_least_ns) {
             mark(self, trait_goes_on);
         }
         // If it is not this any more, then what came instead stays.

@@ -6,7 +6,7 @@
 //           is in `next` goes to the end of the ring
 //   cut     an arrival is to run first: it goes to `next`, and on from there
 //   look    an arrival is there, or a turn has begun: it goes on, and when it parks or yields the processor looks around
-//   stolen  a thief found what it had left in `next`: it goes on, and is known to (wake_for())
+//   stolen  a thief found what it had left in `next`: if it goes on for a while, that is known from then on (wake_for())
 //
 // A coroutine that is preempted at a point it did not choose (an implicit preemption: split stacks, in the prologue of
 // a function) may hold what belongs to its thread: a lock of a library, an address of a thread_local. So it is
@@ -25,12 +25,17 @@ namespace weft::detail {
 
 struct processor;
 
+/// A coroutine that goes on for so long after the theft of what it left in `next` computes.
+inline constexpr std::int64_t goes_on_least_ns = 50'000;
+
 enum preempt_request : std::uint32_t {
     preempt_none = 0,
     preempt_slice = 1,
     preempt_cut = 2,
     preempt_look = 3,
     preempt_stolen = 4,
+    preempt_simulated =
+        5,  // Nothing: it sends every switch by way of the scheduler stack (simulated_processors.hpp).
 };
 
 /// Leaves a request with whatever runs on `m`. The monitor; a request that comes too late is dropped by the scheduler.

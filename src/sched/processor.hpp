@@ -71,6 +71,9 @@ struct alignas(cache_line) processor {
     relaxed<bool> cuts_in{false};  // What timers wake now goes to `woken`.
     relaxed<bool> from_all{
         false};  // Who is next of many arrivals: one of `woken`, or of the queue of all.
+    relaxed<bool> probes{
+        false};  // What ran last was overdue without having ever run; see global_queue.hpp.
+    relaxed<std::uint64_t> spawned_before_probe{0};
     turns turn;
 
     // The time layer's. What follows the pointer is published under the heap's lock and read by anyone.
@@ -93,8 +96,9 @@ struct alignas(cache_line) processor {
     relaxed<std::uint64_t> stuck_tick{0};
     std::atomic<bool> retiring{false};
 
-    /// When a thief last took what was in `next`. Relaxed: only a guess rests on it (trait_goes_on).
+    /// When a thief last took what was in `next`, and at which dispatch. Relaxed: only a guess rests on it (trait_goes_on).
     std::atomic<std::int64_t> stolen_at{0};
+    std::atomic<std::uint64_t> stolen_tick{0};
 
     processor* idle_link = nullptr;  // Under the idle lock.
     bool idle = false;

@@ -214,6 +214,8 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     sched.main.store(nullptr);
     sched.foreign_spawned.store(0);
     sched.foreign_finished.store(0);
+    sched.turn.store(0);
+    sched.looks_asked.store(0);
     sched.sim.store(sim);
     // So that the fast paths of headers send foreign threads to where they are refused.
     if (sim != nullptr) no_attention.store(attention_point, std::memory_order_relaxed);

@@ -1,7 +1,8 @@
 // A simulated schedule: one processor, one thread, every choice by a seeded generator, virtual time.
 //
 // While one is installed (scheduler::sim) every queue of the scheduler is replaced by one bag, out of which
-// find_work() takes at random, and point() may put the running coroutine back into it.
+// find_work() takes at random, and point() may put the running coroutine back into it. Or the queues stay, and the
+// processors are simulated (simulated_processors.hpp).
 #pragma once
 
 #include "base/random.hpp"
@@ -13,9 +14,16 @@
 
 namespace weft::detail {
 
+class simulated_processors;
+
 class simulation {
 public:
     explicit simulation(std::uint64_t seed) noexcept : random_(seed) {}
+
+    /// Leaves the queues as they are. Before it is installed.
+    void use(simulated_processors& all) noexcept { processors_ = &all; }
+    /// Null: it has the bag.
+    [[nodiscard]] simulated_processors* processors() const noexcept { return processors_; }
 
     void push(coroutine& c) { runnable_.push_back(&c); }
 
@@ -40,9 +48,21 @@ public:
     std::int64_t now_ns = 0;
 
 private:
+    simulated_processors* processors_ = nullptr;
     random_source random_;
     std::vector<coroutine*> runnable_;
 };
+
+/// The simulation if it has a bag in place of the queues; null.
+[[nodiscard]] inline simulation* simulated_bag() noexcept {
+    simulation* const sim = sched.sim.load(std::memory_order_relaxed);
+    return sim != nullptr && sim->processors() == nullptr ? sim : nullptr;
+}
+/// The simulation's processors if it has the real queues; null.
+[[nodiscard]] inline simulated_processors* simulated_queues() noexcept {
+    const simulation* const sim = sched.sim.load(std::memory_order_relaxed);
+    return sim != nullptr ? sim->processors() : nullptr;
+}
 
 /// The time: virtual while simulating, but for threads outside.
 [[nodiscard]] std::int64_t now_ns() noexcept;
@@ -53,6 +73,9 @@ private:
 
 /// Sends the operations of synchronisation objects here; see weft/detail/operation.hpp. In operation.cpp.
 void set_simulation_detour(bool simulating) noexcept;
+
+/// While simulating: `self`, which runs, computes for so long. Throws std::bad_alloc.
+void simulate_compute(coroutine& self, std::int64_t ns);
 
 /// Every runtime operation passes here: a scheduling point when simulating, else nothing.
 void simulation_point_slow() noexcept;

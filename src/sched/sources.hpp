@@ -48,7 +48,20 @@ public:
     }
 
     [[nodiscard]] static bool has_overdue() noexcept { return sched.global.has_overdue(turn()); }
-    [[nodiscard]] coroutine* overdue() noexcept { return ahead(sched.global.take_overdue(turn())); }
+    [[nodiscard]] coroutine* overdue() noexcept {
+        coroutine* const c = sched.global.take_overdue(turn());
+        if (c != nullptr && c->state.load(std::memory_order_relaxed) == co_state::runnable) {
+            p_.probes = true;
+            p_.spawned_before_probe = p_.spawned.read();
+        }
+        return ahead(c);
+    }
+    /// Behind one that came ahead, before anything else runs.
+    void end_probe() noexcept {
+        if (!p_.probes) return;
+        p_.probes = false;
+        sched.global.judge_probe(p_.spawned.read() != p_.spawned_before_probe);
+    }
 
     [[nodiscard]] coroutine* shared(bool fairly) noexcept {
         if (!fairly) return first_of(sched.global.take(batch_, processors(), turn()));

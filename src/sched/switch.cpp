@@ -131,6 +131,9 @@ template <bool for_scheduler = false>
     }
     coroutine& left = *static_cast<coroutine*>(from.word);
     left.context = from.from;
+    if constexpr (for_scheduler) {
+        if (left.state.load(std::memory_order_relaxed) == co_state::running) return;  // It stays.
+    }
     co_state expected = co_state::parking;
     // acquire: when ready() came before us, what it was called for travels with its parking_ready (edge *overtaken*).
     if (left.state.load(std::memory_order_acquire) == co_state::parking &&
@@ -322,8 +325,8 @@ void yield_current(coroutine& self) noexcept {
     switch_away<true>(m, self);
 }
 
-bool run_coroutine(machine& m, coroutine& c) noexcept {
-    if (!enter(m, c)) return false;
+// `c` is the machine's own. Inline, because each frame costs a return that is mispredicted.
+[[gnu::always_inline]] static inline void go_to(machine& m, coroutine& c) noexcept {
     void* fake_stack = nullptr;
     m.outer_caught = m.exceptions->caught;
     m.outer_uncaught = m.exceptions->uncaught;
@@ -331,7 +334,14 @@ bool run_coroutine(machine& m, coroutine& c) noexcept {
     const arrival from = jump_to(stack_of(c), &fake_stack, nullptr);
     after_switch(fake_stack);
     finish_switch<true>(m, from);
+}
+
+bool run_coroutine(machine& m, coroutine& c) noexcept {
+    if (!enter(m, c)) return false;
+    go_to(m, c);
     return true;
 }
+
+void resume_coroutine(machine& m, coroutine& c) noexcept { go_to(m, c); }
 
 }  // namespace weft::detail

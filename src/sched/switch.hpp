@@ -17,7 +17,8 @@
 
 namespace weft::detail {
 
-/// Leaves `self`, whose state is parking, by way of the scheduler stack; also without a processor. park() and
+/// Leaves `self` by way of the scheduler stack; also without a processor. Its state is parking; or still running, and then
+/// resume_coroutine() goes on with it. park() and
 /// yield_current() (park.hpp, and in switch.cpp for the sake of their frames) go straight to the next coroutine
 /// where they can.
 void switch_to_scheduler(machine& m, coroutine& self) noexcept;
@@ -25,6 +26,8 @@ void switch_to_scheduler(machine& m, coroutine& self) noexcept;
 /// From the scheduler stack: runs `c` and whatever it hands over to. Returns when somebody comes back here.
 /// False: `c` was claimed and did not run.
 bool run_coroutine(machine& m, coroutine& c) noexcept;
+/// The same for one that has left with its state running.
+void resume_coroutine(machine& m, coroutine& c) noexcept;
 
 /// Runs the closure, and sees to what it throws. Returns the join word that it met at the end: none, detached or the
 /// address of the joiner's ticket; unless detached, the word is `finishing` now. In run_task.cpp.

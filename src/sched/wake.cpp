@@ -7,6 +7,8 @@
 #include "sched/pick.hpp"
 #include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/simulated_processors.hpp"
+#include "sched/simulation.hpp"
 
 #include <mutex>
 
@@ -70,6 +72,10 @@ bool wants_a_thief() noexcept {
 
 [[gnu::noinline]] void wake_one(processor* preferred) noexcept {
     WEFT_DEEP;
+    if (simulated_processors* const all = simulated_queues()) [[unlikely]] {
+        all->wake_one(preferred);
+        return;
+    }
     while (!try_wake_one(preferred)) {}
 }
 

@@ -20,7 +20,8 @@ struct watched {
     std::uint64_t chain = 0;          // The same of the chain that has one slice together.
     std::int64_t chain_since = 0;
     coroutine* next = nullptr;
-    bool more = false;  // Something was in its ring, too.
+    bool more = false;           // Something was in its ring, too.
+    std::int64_t stolen_at = 0;  // The last theft from its `next` that has been seen to.
 
     std::uint64_t call = 0;  // The short blocking call it was in, and since when.
     std::int64_t call_since = 0;

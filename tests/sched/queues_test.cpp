@@ -133,6 +133,7 @@ TEST_F(GlobalQueue, AFairnessTurnTakesTheOldestOfEither) {
 }
 
 TEST_F(GlobalQueue, ThoseThatHaveNeverRunComeInOrderWhileTheOldestIsOld) {
+    queue.judge_probe(true);
     for (coroutine& one : c) one.state.store(co_state::runnable);
     for (std::size_t i = 0; i != 5; ++i) spill(c[i]);
     turn = 31;
@@ -173,6 +174,7 @@ TEST_F(GlobalQueue, ExpiredOnesAreTakenOneAtATimeAndNotAmongTheOthers) {
 
 TEST_F(GlobalQueue, WhoHasWaitedForSeveralTurnsIsOverdue) {
     for (std::size_t i = 4; i != 8; ++i) c[i].state.store(co_state::runnable);
+    queue.judge_probe(true);
     turn = 10;
     for (std::size_t i = 0; i != 8; ++i) spill(c[i]);
     queue.push_expired(c[8], turn);
@@ -193,8 +195,48 @@ TEST_F(GlobalQueue, WhoHasWaitedForSeveralTurnsIsOverdue) {
     turn = 41;
     EXPECT_TRUE(overdue().empty());
     turn = 42;
-    EXPECT_EQ(overdue(), (std::vector<std::uint64_t>{4, 5, 6, 7})) << "after 32, if they have not";
+    EXPECT_EQ(overdue(), (std::vector<std::uint64_t>{4, 5, 6, 7}))
+        << "after 32, if they have not, and start others";
     EXPECT_TRUE(queue.empty());
+}
+
+TEST_F(GlobalQueue, WhatTheOldestDoesSaysHowSoonNewOnesAreServedInOrder) {
+    for (coroutine& one : c) one.state.store(co_state::runnable);
+    turn = 10;
+    for (coroutine& one : c) spill(one);
+    turn = 11;
+    EXPECT_FALSE(queue.has_overdue(turn));
+    turn = 12;
+    EXPECT_EQ(take(1, 1), (std::vector<std::uint64_t>{9})) << "nothing is known yet";
+    EXPECT_EQ(queue.take_overdue(turn), &c[0]) << "the probe";
+    queue.judge_probe(false);
+    EXPECT_EQ(take(2, 1), (std::vector<std::uint64_t>{1, 2})) << "it has started none";
+    EXPECT_EQ(queue.take_overdue(turn), &c[3]);
+    queue.judge_probe(true);
+    EXPECT_FALSE(queue.has_overdue(turn));
+    EXPECT_EQ(take(2, 1), (std::vector<std::uint64_t>{8, 7})) << "it has";
+    turn = 42;
+    EXPECT_EQ(take(3, 1), (std::vector<std::uint64_t>{4, 5, 6}));
+}
+
+TEST_F(GlobalQueue, WhoYieldsComesBehindAsManyAsWaited) {
+    for (std::size_t i = 0; i != 4; ++i) c[i].state.store(co_state::runnable);
+    for (std::size_t i = 0; i != 4; ++i) spill(c[i]);
+    queue.push_yielded(c[8], turn);
+    spill(c[4]);
+    queue.push_yielded(c[9], turn);
+    EXPECT_EQ(queue.size(), 7u);
+    EXPECT_EQ(take(3, 1), (std::vector<std::uint64_t>{3, 2, 1})) << "new ones first";
+    EXPECT_EQ(take(8, 1), (std::vector<std::uint64_t>{0, 4})) << "none of the two before these";
+    EXPECT_EQ(take(8, 1), (std::vector<std::uint64_t>{8, 9}));
+    EXPECT_TRUE(queue.empty());
+    // Others that come meanwhile do not put them off.
+    spill(c[5]);
+    queue.push_yielded(c[8], turn);
+    c[6].state.store(co_state::runnable);
+    spill(c[6]);
+    EXPECT_EQ(take(1, 1), (std::vector<std::uint64_t>{6}));
+    EXPECT_EQ(take(8, 1), (std::vector<std::uint64_t>{5, 8}));
 }
 
 TEST_F(GlobalQueue, LeavesAShareForTheOtherProcessors) {

@@ -1,0 +1,115 @@
+// The processors of a simulation with the real queues: as many as wanted, on one thread, over virtual time.
+//
+//     cpu 0   | dispatch | computes 3 ms ...................... | dispatch | ...
+//     cpu 1   |  idle ........ | looks | dispatch | computes ............. preempted
+//     monitor        ^ looks                 ^                  ^
+//
+// What runs is the scheduler's own: queues, turns, stealing, timers, the monitor's looks. What is simulated is that there
+// are several machines: the thread is one after the other, always the one whose time comes first. It stays until its
+// coroutine parks, ends, computes (testing::compute()) or has done a runtime operation; then it says how long that took, and
+// the thread turns to whoever is next. So between two operations nothing happens elsewhere, and all that happens has one order.
+//
+// Each machine has a thread block of its own besides the thread's, in which others leave their requests; they are moved to
+// the thread's while the machine is the one that runs. A request is always there, `preempt_simulated` when there is no
+// other, so that each switch comes by the scheduler stack, where the next machine is chosen.
+//
+// An operation takes 10 to 50 ns, a dispatch 20 to 100 ns, and waking a machine 3 to 20 us; the seed says how much. It also
+// says who is woken, who is stolen from, and who comes first of those whose time is the same.
+#pragma once
+
+#include "os/clock.hpp"
+#include "sched/machine.hpp"
+#include "sched/monitor.hpp"
+#include "sched/processor.hpp"
+#include "sched/simulation.hpp"
+#include "sched/sleeper.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <vector>
+
+namespace weft::detail {
+
+class simulated_processors {
+public:
+    explicit simulated_processors(simulation& whose) noexcept : sim_(whose) {}
+    simulated_processors(const simulated_processors&) = delete;
+    simulated_processors& operator=(const simulated_processors&) = delete;
+
+    /// Makes one machine for each processor of the scheduler. Throws std::bad_alloc.
+    void prepare();
+    /// Runs coroutines on all of them until the scheduler is stopping. `here` is the calling thread's machine.
+    void run(machine& here) noexcept;
+
+    /// The calling coroutine does an operation of the runtime.
+    void operate(coroutine& self) noexcept;
+    /// It computes for so long; another may have its processor meanwhile.
+    void compute(coroutine& self, std::int64_t ns) noexcept;
+    /// It is in a blocking call for so long, and comes back as an arrival. Throws std::bad_alloc.
+    void block(std::int64_t ns);
+
+    /// wake_one() of idle.hpp.
+    void wake_one(const processor* preferred) noexcept;
+    /// Whether the machine that has just come to the scheduler stack would have done so anyway, to look around.
+    [[nodiscard]] static bool look_is_due(const machine& m, const processor& p) noexcept;
+
+private:
+    enum class does : std::uint8_t {
+        nothing,  // Idle.
+        looks,    // Looks for work at `when`.
+        begins,   // Has found `current`, which goes on at `when`.
+        stays,    // `current` has the processor until `when`.
+    };
+
+    struct cpu {
+        explicit cpu(processor& whose) noexcept : p(whose) {}
+
+        processor& p;
+        machine m;
+        thread_block requests;                          // Where others leave theirs.
+        std::atomic<std::uintptr_t> no_stack_limit{0};  // Nobody is preempted in a prologue.
+        does state = does::nothing;
+        bool may_be_asked = false;  // While it stays.
+        std::int64_t when = never;
+        coroutine* current = nullptr;
+    };
+
+    // A blocking call that is under way.
+    struct call {
+        std::int64_t ends;
+        std::uint64_t number;  // In the order of their beginnings.
+        ticket who;
+
+        [[nodiscard]] bool operator>(const call& other) const noexcept {
+            return ends != other.ends ? ends > other.ends : number > other.number;
+        }
+    };
+
+    void borrow_thread(const machine& here) noexcept;
+    void return_thread(machine& here) noexcept;
+    void step() noexcept;
+    [[nodiscard]] cpu* first_due(std::int64_t& when) noexcept;
+    void end_call() noexcept;
+    void stand_still() noexcept;
+    void turn_to(cpu& one) noexcept;
+    void run(cpu& one) noexcept;
+    void look(cpu& one) noexcept;
+    void rest(cpu& one) noexcept;
+    void wake(cpu& one, std::int64_t latency) noexcept;
+    [[nodiscard]] std::int64_t stay(coroutine& self, std::int64_t ns, bool may_be_asked) noexcept;
+    [[nodiscard]] std::int64_t between(std::uint32_t least, std::uint32_t most) noexcept;
+
+    simulation& sim_;
+    std::vector<std::unique_ptr<cpu>> cpus_;
+    std::priority_queue<call, std::vector<call>, std::greater<>> calls_;
+    std::uint64_t calls_begun_ = 0;
+    machine
+        outside_;  // Of those who bring what a blocking call has brought: it never has a processor.
+    cpu* here_ = nullptr;
+    simulated_monitor* monitor_ = nullptr;
+    bool stays_ = false;
+};
+
+}  // namespace weft::detail
