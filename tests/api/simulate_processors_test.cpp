@@ -255,6 +255,32 @@ TEST_P(SimulateProcessors, ABurstIsServedNearlyInOrder) {
     EXPECT_LE(overtaken, 2'500 * static_cast<long>(n));
 }
 
+struct tree {
+    int alive = 0;
+    int most = 0;
+
+    // Ten children each; a node waits for all of them.
+    void grow(int depth) {
+        most = std::max(most, ++alive);
+        compute(1us);
+        if (depth != 0) {
+            scope children;
+            for (int i = 0; i != 10; ++i) children.go([this, depth] { grow(depth - 1); });
+            children.join();
+        }
+        --alive;
+    }
+};
+
+// It takes longer than those who start no others are left to wait.
+TEST_P(SimulateProcessors, ATreeIsWalkedInDepth) {
+    run([] {
+        tree one;
+        one.grow(5);
+        EXPECT_LE(one.most, GetParam() <= 2 ? 2000 : 3500);
+    });
+}
+
 TEST_P(SimulateProcessors, WhoIsMadeReadyRunsOnAnIdleProcessor) {
     if (GetParam() == 1) GTEST_SKIP() << "none is idle";
     for (const nanoseconds pause : {nanoseconds(0), nanoseconds(2ms), nanoseconds(50ms)}) {

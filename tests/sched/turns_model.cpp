@@ -114,8 +114,8 @@ void machine_room::check(const script& s) {
     case came::ring:
         slices = 3;
         break;
-    case came::overflow:
-        slices = 4;
+    case came::yielded:   // Behind those that are new,
+        slices = 34 + 4;  // and then as overflow.
         break;
     case came::spawned:
         slices = 34;
@@ -131,8 +131,8 @@ void machine_room::check(const script& s) {
     if constexpr (tiny_limits) slices += 40;
     const ns bound = slices * slice + 2 * s.ahead + 2 * ms + 2 * rudest_;
     if (waited <= bound || !broken_.empty()) return;
-    static constexpr const char* names[] = {"an arrival",  "one in next", "one in the ring",
-                                            "overflow",    "a new one",   "an expired one",
+    static constexpr const char* names[] = {"an arrival",       "one in next", "one in the ring",
+                                            "one that yielded", "a new one",   "an expired one",
                                             "a sticky one"};
     broken_ = std::string(names[static_cast<int>(s.how)]) + " (" + std::to_string(s.c->id.get()) +
               ") waited for " + std::to_string(waited / us) + " us, with " +
@@ -268,7 +268,7 @@ void machine_room::leave(cpu& on) {
     switch (then) {
     case act::yield:
         if (looks(on) && sched.global.has_overflow()) {
-            runnable(s, came::overflow, 0);
+            runnable(s, came::yielded, 0);
             sched.global.push_yielded(*s.c, sched.turn.load());
         } else {
             runnable(s, came::ring, on.p.index);

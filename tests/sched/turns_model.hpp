@@ -40,7 +40,7 @@ struct step {
 };
 
 /// How it came to be runnable, and so which row of the table holds for it.
-enum class came { arrival, next, ring, overflow, spawned, expired, sticky };
+enum class came { arrival, next, ring, yielded, spawned, expired, sticky };
 
 struct script {
     std::vector<step> steps;
