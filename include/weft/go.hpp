@@ -354,6 +354,7 @@ decltype(auto) blocking(F&& f) {
     if (!in_coroutine()) return std::invoke(std::forward<F>(f));
     if (detail::simulated()) {
         const detail::simulated_call in_place;
+        const no_cancel to_the_end;
         return std::invoke(std::forward<F>(f));
     }
     // One for each type of f: a lambda's is its place.

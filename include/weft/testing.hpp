@@ -7,6 +7,7 @@
 #include <weft/runtime.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -82,7 +83,7 @@ namespace weft::testing {
 /// same in each run: a test may well say that the last of a thousand has begun after 13 ms.
 /// std::invalid_argument for a number of processors that can't be.
 template <class F>
-void simulate(std::uint64_t seed, F&& f, simulate_options how,
+void simulate(std::uint64_t seed, F&& f, simulate_options how = {},
               call_site where = call_site::current()) {
     using call = std::remove_reference_t<F>;
     call* const callee = std::addressof(f);
@@ -91,14 +92,15 @@ void simulate(std::uint64_t seed, F&& f, simulate_options how,
         [](void* argument) { static_cast<void>((**static_cast<call* const*>(argument))()); },
         const_cast<call**>(&callee), where);
 }
-template <class F>
-void simulate(std::uint64_t seed, F&& f, call_site where = call_site::current()) {
+template <class F, std::same_as<call_site> Where>
+void simulate(std::uint64_t seed, F&& f, Where where) {
     simulate(seed, f, simulate_options{}, where);
 }
 
 /// Computes for `d`, as a loop that calls checkpoint() all the time does: it is preempted at the end of its slice, others
-/// may run meanwhile, and then it goes on. Under simulate() it takes so much virtual time, elsewhere so much time. A
-/// cancellation point. In blocking() the call takes so long, and is not interrupted.
+/// may run meanwhile, and then it goes on. Under simulate() it takes so much virtual time (with `chance`, where no slice ends,
+/// others run where a timer is due), elsewhere so much time. A cancellation point all the time. In blocking() the call takes
+/// so long, and is not interrupted.
 template <class Rep, class Period>
 void compute(const std::chrono::duration<Rep, Period>& d) {
     detail::compute(detail::to_nanoseconds(d));
@@ -106,7 +108,9 @@ void compute(const std::chrono::duration<Rep, Period>& d) {
 
 /// simulate() with the seeds 1 to `runs`. Throws `failure` at the first that throws.
 template <class F>
-void explore(unsigned runs, F&& f, simulate_options how, call_site where = call_site::current()) {
+void explore(unsigned runs, F&& f, simulate_options how = {},
+             call_site where = call_site::current()) {
+    static_cast<void>(detail::simulated_processors_of(how));  // No seed is to blame for these.
     for (std::uint64_t seed = 1; seed <= runs; ++seed) {
         try {
             simulate(seed, f, how, where);
@@ -115,8 +119,8 @@ void explore(unsigned runs, F&& f, simulate_options how, call_site where = call_
         }
     }
 }
-template <class F>
-void explore(unsigned runs, F&& f, call_site where = call_site::current()) {
+template <class F, std::same_as<call_site> Where>
+void explore(unsigned runs, F&& f, Where where) {
     explore(runs, f, simulate_options{}, where);
 }
 

@@ -72,7 +72,7 @@ void abandon_all() noexcept {
 unsigned simulated_processors_of(const testing::simulate_options& how) {
     if (how.queues == testing::chance && how.processors != 1) {
         throw std::invalid_argument(
-            "weft: simulate: there is one processor, but with the real queues");
+            "weft: simulate: several processors need .queues = weft::testing::real");
     }
     if (how.processors < 1 || how.processors > processors_max) {
         throw std::invalid_argument("weft: simulate: from 1 to 1024 processors");
@@ -80,19 +80,36 @@ unsigned simulated_processors_of(const testing::simulate_options& how) {
     return how.queues == testing::real ? how.processors : 0;
 }
 
+namespace {
+
+// It ends early where a loop with checkpoint() would: when it is cancelled, or its time is up.
+void compute_cancellably(coroutine& self, std::int64_t ns) {
+    do {
+        cancellation_point(self);
+        const bool heeds = cancellation_allowed(self);
+        std::int64_t part = ns;
+        if (heeds) part = std::clamp<std::int64_t>(deadline_of(self) - now_ns(), 0, ns);
+        ns -= part - simulate_compute(self, part, heeds);
+    } while (ns > 0);
+    cancellation_point(self);
+}
+
+}  // namespace
+
 void compute(std::chrono::nanoseconds d) {
     WEFT_PARKS;
-    if (coroutine* const self = this_coroutine(); self != nullptr && simulated()) {
-        const bool calls = (self->traits & trait_blocking) != 0;
-        if (!calls) cancellation_point(*self);
-        simulate_compute(*self, d.count());
-        if (!calls) cancellation_point(*self);
-        return;
+    coroutine* const self = this_coroutine();
+    const std::int64_t ns = std::max<std::int64_t>(d.count(), 0);
+    if (self == nullptr || !simulated()) {
+        const std::int64_t begin = monotonic_ns();
+        do {
+            checkpoint();
+        } while (monotonic_ns() - begin < ns);
+    } else if ((self->traits & trait_blocking) != 0) {
+        static_cast<void>(simulate_compute(*self, ns, false));
+    } else {
+        compute_cancellably(*self, ns);
     }
-    const std::int64_t begin = monotonic_ns();
-    do {
-        checkpoint();
-    } while (monotonic_ns() - begin < d.count());
 }
 
 void simulate_main(std::uint64_t seed, unsigned processors, void (*main)(void*), void* argument,
@@ -132,11 +149,11 @@ void simulate_main(std::uint64_t seed, unsigned processors, void (*main)(void*),
     reset_unclaimed();
     env.steal_seed = seed;
     start_scheduler(opts, env, hooks, opts.processors, &sim);
-    if (processors != 0) all.prepare();
     warn_of_sanitizers();
     install_crash_reports();
     machine here;
     try {
+        if (processors != 0) all.prepare();
         const alternate_stack signal_stack;
         run_as_main(here, run, never);
     } catch (...) {

@@ -80,6 +80,11 @@ void settle(coroutine& self, coroutine_extras& extras) {
 
 }  // namespace
 
+std::int64_t deadline_of(const coroutine& self) noexcept {
+    const coroutine_extras* const extras = peek_extras(self);
+    return extras == nullptr ? never : deadline_access::earliest(extras->deadlines);
+}
+
 bool deadline_passed(coroutine& self) noexcept {
     const coroutine_extras* const extras = peek_extras(self);
     if (extras == nullptr || deadline_access::earliest(extras->deadlines) > now_ns()) return false;

@@ -46,6 +46,8 @@ inline void cancellation_point(coroutine& self) {
 /// Whether the deadline of an enclosing with_timeout has passed; sets attention_deadline if so. In
 /// runtime/timeout.cpp.
 [[nodiscard]] bool deadline_passed(coroutine& self) noexcept;
+/// The earliest deadline of those; `never`.
+[[nodiscard]] std::int64_t deadline_of(const coroutine& self) noexcept;
 
 /// Throws `cancelled`, and counts: a coroutine that swallows it a hundred times is reported.
 [[noreturn]] void throw_cancelled(coroutine& self);

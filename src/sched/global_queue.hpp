@@ -8,7 +8,7 @@
 //     expired_   preempted at the end of their slice: first in, first out, and one at a time
 //
 // A coroutine of queue_, fresh_ or expired_ that has waited for long is *overdue*, and comes ahead of what a processor has
-// itself: after two turns, or after 4 to 32 if it has never run. Nobody reads a clock for it, because each queue counts by
+// itself: after two turns, or after 2 to 32 if it has never run. Nobody reads a clock for it, because each queue counts by
 // turns how old its coroutines are.
 //
 // Why fresh ones are different: a coroutine that has not run holds a descriptor, one that has holds a stack too, and
@@ -17,10 +17,11 @@
 // coroutines and 23,000 stacks. In depth it is 28,000 and 3,300 (counted, and simulated), in caches that know them.
 //
 // But a burst of requests is to be served in order, because otherwise its first would wait for its end. What tells the two
-// apart is what the oldest does: near the root of a tree it starts others, and in a burst it does not. So the first that
-// has waited for four turns is run as a *probe*. If it starts none, all are served in order after four turns from then on;
-// if it does, they are after 32: a tree is done, or deep, after a third of a second. (With four or five turns for all
-// skynet took 1.3 to 1.5 times the time and 1.6 to 2 times the memory of `bench/run --only s5`.)
+// apart is what the oldest does: near the root of a tree it starts others, and in a burst it mostly does not. So one that has
+// waited for two turns runs as a *probe*, one a turn. While more of the last probes have started none, all are served in order
+// after two turns, and each that comes ahead is a probe. Otherwise they are after 32: a tree is done, or deep, after a third of a
+// second. (With five turns for all skynet took 1.3 to 1.5 times the time and 1.6 to 2 times the memory of
+// `bench/run --only s5`.)
 //
 // Why expired ones are taken one at a time: a processor that took a share of them would take its own back with it, and
 // three loops on two processors would go on having 0.75, 0.75 and 1.5 of a fair part each.
@@ -93,7 +94,6 @@ public:
         if (empty()) return 0;
         const std::lock_guard hold(lock_);
         advance(turn);
-        let_yielders_in();
         const bool in_order = serves_in_order(turn);
         const std::size_t fresh = fresh_.size();
         const std::size_t queued = queued_locked();
@@ -115,7 +115,6 @@ public:
     std::size_t take_fairly(std::span<coroutine*> out, std::size_t processors) noexcept {
         if (empty()) return 0;
         const std::lock_guard hold(lock_);
-        let_yielders_in();
         turn_of_fresh_ = !turn_of_fresh_;
         if (!fresh_.empty() && (turn_of_fresh_ || queued_locked() == 0)) {
             return take_locked(out, 1, [this] { return take_oldest_fresh(); });
@@ -129,12 +128,13 @@ public:
         if (!has_overdue(turn)) return nullptr;
         const std::lock_guard hold(lock_);
         advance(turn);
-        let_yielders_in();
         coroutine* c = nullptr;
         for (unsigned kinds = 0; kinds != 3 && c == nullptr; ++kinds) {
             switch (overdue_turn_++ % 3) {
             case 0:
-                if (fresh_due() <= turn) c = take_oldest_fresh();
+                if (fresh_due() > turn) break;
+                probed_in_ = turn;
+                c = take_oldest_fresh();
                 break;
             case 1:
                 if (queue_due() <= turn) c = take_queued();
@@ -147,12 +147,13 @@ public:
         return c;
     }
 
-    /// What take_overdue() gave had never run, and has now: whether it has started others.
+    /// The coroutine from take_overdue() had never run, and has now: whether it has started others.
     void judge_probe(bool starts_others) noexcept {
-        const fresh_kind seen = starts_others ? fresh_kind::trees : fresh_kind::requests;
-        if (fresh_kind_.load(std::memory_order_relaxed) == seen) return;
+        const int seen = trees_.load(std::memory_order_relaxed);
+        if (seen == (starts_others ? sure : -sure)) return;
         const std::lock_guard hold(lock_);
-        fresh_kind_.store(seen, std::memory_order_relaxed);
+        const int next = trees_.load(std::memory_order_relaxed) + (starts_others ? 1 : -1);
+        trees_.store(std::clamp(next, -sure, sure), std::memory_order_relaxed);
         publish();
     }
 
@@ -190,7 +191,8 @@ public:
         fresh_.release();
         yielded_.release();
         expired_.release();
-        fresh_kind_.store(fresh_kind::unknown, std::memory_order_relaxed);
+        trees_.store(0, std::memory_order_relaxed);
+        probed_in_ = 0;
         taken_ever_ = 0;
         fresh_ages_ = {};
         expired_ages_ = {};
@@ -211,7 +213,7 @@ private:
     static constexpr std::uint64_t patience = 2;
     static constexpr std::uint64_t fresh_patience = 32;
     static constexpr std::uint64_t fresh_patience_least = 2;
-    enum class fresh_kind : std::uint8_t { unknown, requests, trees };
+    static constexpr int sure = 4;
 
     static bool is_fresh(const coroutine& c) noexcept {
         return c.state.load(std::memory_order_relaxed) == co_state::runnable;
@@ -263,16 +265,20 @@ private:
     static std::uint64_t after(std::uint64_t came, std::uint64_t turns) noexcept {
         return came == no_turn ? no_turn : came + turns;
     }
+    // While they are not known to be requests, a probe a turn is all that comes before they are old.
     std::uint64_t fresh_due() noexcept {
         if (fresh_.empty()) return no_turn;
-        const bool trees = fresh_kind_.load(std::memory_order_relaxed) == fresh_kind::trees;
-        return after(fresh_ages_.oldest(), trees ? fresh_patience : fresh_patience_least);
+        const std::uint64_t oldest = fresh_ages_.oldest();
+        if (are_requests()) return oldest + fresh_patience_least;
+        return std::min(oldest + fresh_patience,
+                        std::max(oldest + fresh_patience_least, probed_in_ + 1));
     }
-    // While nothing is known, the probe alone is out of order.
     bool serves_in_order(std::uint64_t turn) noexcept {
-        return fresh_kind_.load(std::memory_order_relaxed) == fresh_kind::unknown
-                   ? after(fresh_ages_.oldest(), fresh_patience) <= turn
-                   : fresh_due() <= turn;
+        const std::uint64_t wait = are_requests() ? fresh_patience_least : fresh_patience;
+        return after(fresh_ages_.oldest(), wait) <= turn;
+    }
+    [[nodiscard]] bool are_requests() const noexcept {
+        return trees_.load(std::memory_order_relaxed) < 0;
     }
     std::uint64_t queue_due() noexcept { return after(queue_ages_.oldest(), patience); }
     std::uint64_t expired_due() noexcept { return after(expired_ages_.oldest(), patience); }
@@ -302,6 +308,7 @@ private:
     }
 
     void publish() noexcept {
+        let_yielders_in();
         arrival_count_.store(arrivals_.size(), std::memory_order_relaxed);
         const std::size_t overflow = queued_locked() + fresh_.size() + yielded_.size();
         overflow_count_.store(overflow, std::memory_order_relaxed);
@@ -323,8 +330,10 @@ private:
     bool turn_of_fresh_ = false;
     unsigned overdue_turn_ = 0;
     unsigned taken_ = 0;
-    std::uint64_t taken_ever_ = 0;                             // Of queue_ and fresh_.
-    std::atomic<fresh_kind> fresh_kind_{fresh_kind::unknown};  // Changed under the lock.
+    std::uint64_t taken_ever_ = 0;  // Of queue_ and fresh_.
+    // How many more probes have started others than have not, at most `sure` either way. Changed under the lock.
+    std::atomic<int> trees_{0};
+    std::uint64_t probed_in_ = 0;  // The turn of the last one.
     std::atomic<std::size_t> size_{0};
     std::atomic<std::size_t> arrival_count_{0};
     std::atomic<std::size_t> overflow_count_{0};

@@ -45,7 +45,7 @@ void rouse_lazy_monitor() noexcept;
 /// A timer was added, or an arrival came, and no processor is idle that could see to it.
 void tell_monitor_of(std::int64_t deadline) noexcept;
 
-/// What the monitor does again and again, but for sleeping in between.
+/// The monitor's looks, one after the other. Whoever has it sleeps in between.
 class monitor_rounds {
 public:
     monitor_rounds() { all_.begin_again(); }
@@ -55,9 +55,9 @@ public:
     [[nodiscard]] std::int64_t due() const noexcept { return due_; }
     /// Whether not to look before a processor is taken into use, or until due().
     [[nodiscard]] bool are_over() const noexcept { return over_; }
-    /// Before a look that comes behind a sleep,
+    /// Makes the next interval short if somebody has roused a lazy monitor. After each sleep.
     void wake() noexcept;
-    /// or behind one that was to last until a processor is taken into use.
+    /// Looks often again. After a sleep that was to last until a processor is taken into use.
     void begin_again() noexcept {
         all_.begin_again();
         over_ = false;

@@ -61,6 +61,7 @@ void preemption_point_slow(coroutine& self) noexcept {
         // Only if it really goes on: a thief may come between two steps of a hand-over, which is better left to one
         // processor. If it is too early to tell, the monitor asks again.
         if (request == preempt_stolen &&
+            p.stolen_tick.load(std::memory_order_relaxed) == p.tick.read() &&
             now_ns() - p.stolen_at.load(std::memory_order_relaxed) >= goes_on_least_ns) {
             mark(self, trait_goes_on);
         }

@@ -34,8 +34,8 @@ enum preempt_request : std::uint32_t {
     preempt_cut = 2,
     preempt_look = 3,
     preempt_stolen = 4,
-    preempt_simulated =
-        5,  // Nothing: it sends every switch by way of the scheduler stack (simulated_processors.hpp).
+    /// Nothing: it sends every switch by way of the scheduler stack (simulated_processors.hpp).
+    preempt_simulated = 5,
 };
 
 /// Leaves a request with whatever runs on `m`. The monitor; a request that comes too late is dropped by the scheduler.

@@ -71,8 +71,8 @@ struct alignas(cache_line) processor {
     relaxed<bool> cuts_in{false};  // What timers wake now goes to `woken`.
     relaxed<bool> from_all{
         false};  // Who is next of many arrivals: one of `woken`, or of the queue of all.
-    relaxed<bool> probes{
-        false};  // What ran last was overdue without having ever run; see global_queue.hpp.
+    // The coroutine that ran last was overdue, and had never run; see global_queue.hpp.
+    relaxed<bool> probes{false};
     relaxed<std::uint64_t> spawned_before_probe{0};
     turns turn;
 

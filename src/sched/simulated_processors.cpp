@@ -13,8 +13,18 @@
 #include <utility>
 
 namespace weft::detail {
+namespace {
+
+bool is_to_end(const coroutine& c) noexcept {
+    return (c.attention.load(std::memory_order_relaxed) &
+            (attention_cancel | attention_deadline)) != 0;
+}
+
+}  // namespace
+
 void simulated_processors::prepare() {
     for (processor* const p : sched.all_processors()) cpus_.push_back(std::make_unique<cpu>(*p));
+    monitor_.emplace();
 }
 
 std::int64_t simulated_processors::between(std::uint32_t least, std::uint32_t most) noexcept {
@@ -60,12 +70,8 @@ void simulated_processors::run(machine& here) noexcept {
     one.state = does::looks;
     one.when = sim_.now_ns;
     turn_to(one);  // So that time is virtual.
-    {
-        simulated_monitor monitor;
-        monitor_ = &monitor;
-        while (!sched.stopping.load(std::memory_order_relaxed)) step();
-        monitor_ = nullptr;
-    }
+    while (!sched.stopping.load(std::memory_order_relaxed)) step();
+    monitor_.reset();
     return_thread(here);
 }
 
@@ -78,10 +84,7 @@ simulated_processors::cpu* simulated_processors::first_due(std::int64_t& when) n
     for (std::uint32_t i = 0; i != count; ++i) {
         cpu& one = *cpus_[(begin + i) % count];
         std::int64_t due = one.when;
-        if (one.state == does::stays && one.may_be_asked &&
-            one.requests.preempt.load(std::memory_order_relaxed) != preempt_none) {
-            due = sim_.now_ns;
-        }
+        if (one.state == does::stays && is_asked(one)) due = sim_.now_ns;
         if (due < when) {
             first = &one;
             when = due;
@@ -135,7 +138,7 @@ void simulated_processors::stand_still() noexcept {
 void simulated_processors::end_call() noexcept {
     const call ended = calls_.top();
     calls_.pop();
-    // What brings it is another thread: it has no processor.
+    // Another thread brings it, which has no processor.
     outside_.block->owner.store(&outside_, std::memory_order_relaxed);
     fire(ended.who, wake_reason::signalled);
     outside_.block->owner.store(&here_->m, std::memory_order_relaxed);
@@ -163,7 +166,7 @@ void simulated_processors::run(cpu& one) noexcept {
     } else {
         resume_coroutine(one.m, *one.current);
     }
-    // What is still asked holds for whoever runs next, too, unless something else has been asked since.
+    // A request that is still there holds for the next coroutine, too, unless something else has been asked since.
     const std::uint32_t left = asked.exchange(preempt_none, std::memory_order_relaxed);
     if (left != preempt_simulated &&
         one.requests.preempt.load(std::memory_order_relaxed) == preempt_none) {
@@ -237,12 +240,23 @@ bool simulated_processors::look_is_due(const machine& m, const processor& p) noe
     return p.tick.read() + 1 >= p.look_at || !p.incoming.empty() || asked != preempt_simulated;
 }
 
+bool simulated_processors::is_asked(const cpu& one) noexcept {
+    return (one.heeds_requests &&
+            one.requests.preempt.load(std::memory_order_relaxed) != preempt_none) ||
+           (one.heeds_cancel && is_to_end(*one.current));
+}
+
+std::int64_t simulated_processors::later(std::int64_t ns) const noexcept {
+    return ns < never - sim_.now_ns ? sim_.now_ns + ns : never - 1;
+}
+
 // The thread goes on with other machines. Returns how much of the time is left, if something was asked before it was over.
-std::int64_t simulated_processors::stay(coroutine& self, std::int64_t ns,
-                                        bool may_be_asked) noexcept {
+std::int64_t simulated_processors::stay(coroutine& self, std::int64_t ns, bool heeds_requests,
+                                        bool heeds_cancel) noexcept {
     cpu& one = *here_;
-    one.when = sim_.now_ns + ns;
-    one.may_be_asked = may_be_asked;
+    one.when = later(ns);
+    one.heeds_requests = heeds_requests;
+    one.heeds_cancel = heeds_cancel;
     one.current = &self;
     stays_ = true;
     switch_to_scheduler(one.m, self);  // Its state is running.
@@ -250,22 +264,23 @@ std::int64_t simulated_processors::stay(coroutine& self, std::int64_t ns,
 }
 
 void simulated_processors::operate(coroutine& self) noexcept {
-    static_cast<void>(stay(self, between(10, 50), false));
+    static_cast<void>(stay(self, between(10, 50), false, false));
 }
 
-void simulated_processors::compute(coroutine& self, std::int64_t ns) noexcept {
-    while (ns > 0) {
+std::int64_t simulated_processors::compute(coroutine& self, std::int64_t ns,
+                                           bool heeds_cancel) noexcept {
+    for (;;) {
         preemption_point(self);
+        if (ns == 0 || (heeds_cancel && is_to_end(self))) return ns;
         // The end of a slice that it does not heed, inside no_preempt, is not to disturb it either.
-        ns = stay(self, ns, !is_to_yield(here_->m));
+        ns = stay(self, ns, !is_to_yield(here_->m), heeds_cancel);
     }
-    preemption_point(self);
 }
 
 void simulated_processors::block(std::int64_t ns) {
     waiting wait(cancellation::ignored, wait_kind::blocking_call);
     try {
-        calls_.push({sim_.now_ns + ns, ++calls_begun_, wait.ticket()});
+        calls_.push({later(ns), ++calls_begun_, wait.ticket()});
     } catch (...) {
         wait.abandon();
         throw;

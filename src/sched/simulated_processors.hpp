@@ -4,10 +4,11 @@
 //     cpu 1   |  idle ........ | looks | dispatch | computes ............. preempted
 //     monitor        ^ looks                 ^                  ^
 //
-// What runs is the scheduler's own: queues, turns, stealing, timers, the monitor's looks. What is simulated is that there
-// are several machines: the thread is one after the other, always the one whose time comes first. It stays until its
-// coroutine parks, ends, computes (testing::compute()) or has done a runtime operation; then it says how long that took, and
-// the thread turns to whoever is next. So between two operations nothing happens elsewhere, and all that happens has one order.
+// The scheduler's own code runs: queues, turns, stealing, timers, the monitor's looks. Only that there are several machines is
+// simulated: the thread is one after the other, always the one whose time comes first. It stays with a machine until the
+// coroutine there parks, ends, computes (testing::compute()) or has done a runtime operation; then the machine says how long
+// that took, and the thread turns to the next. So nothing happens elsewhere between two operations, and all that happens
+// has one order.
 //
 // Each machine has a thread block of its own besides the thread's, in which others leave their requests; they are moved to
 // the thread's while the machine is the one that runs. A request is always there, `preempt_simulated` when there is no
@@ -27,6 +28,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <queue>
 #include <vector>
 
@@ -45,8 +47,10 @@ public:
 
     /// The calling coroutine does an operation of the runtime.
     void operate(coroutine& self) noexcept;
-    /// It computes for so long; another may have its processor meanwhile.
-    void compute(coroutine& self, std::int64_t ns) noexcept;
+    /// It computes for so long; another may have its processor meanwhile. Returns how much is left when, if `heeds_cancel`,
+    /// it is asked to stop before.
+    [[nodiscard]] std::int64_t compute(coroutine& self, std::int64_t ns,
+                                       bool heeds_cancel) noexcept;
     /// It is in a blocking call for so long, and comes back as an arrival. Throws std::bad_alloc.
     void block(std::int64_t ns);
 
@@ -71,7 +75,9 @@ private:
         thread_block requests;                          // Where others leave theirs.
         std::atomic<std::uintptr_t> no_stack_limit{0};  // Nobody is preempted in a prologue.
         does state = does::nothing;
-        bool may_be_asked = false;  // While it stays.
+        bool heeds_requests =
+            false;  // While it stays: what the monitor and others ask of its machine,
+        bool heeds_cancel = false;  // and of itself.
         std::int64_t when = never;
         coroutine* current = nullptr;
     };
@@ -98,17 +104,20 @@ private:
     void look(cpu& one) noexcept;
     void rest(cpu& one) noexcept;
     void wake(cpu& one, std::int64_t latency) noexcept;
-    [[nodiscard]] std::int64_t stay(coroutine& self, std::int64_t ns, bool may_be_asked) noexcept;
+    [[nodiscard]] static bool is_asked(const cpu& one) noexcept;
+    [[nodiscard]] std::int64_t later(std::int64_t ns) const noexcept;
+    [[nodiscard]] std::int64_t stay(coroutine& self, std::int64_t ns, bool heeds_requests,
+                                    bool heeds_cancel) noexcept;
     [[nodiscard]] std::int64_t between(std::uint32_t least, std::uint32_t most) noexcept;
 
     simulation& sim_;
     std::vector<std::unique_ptr<cpu>> cpus_;
     std::priority_queue<call, std::vector<call>, std::greater<>> calls_;
     std::uint64_t calls_begun_ = 0;
-    machine
-        outside_;  // Of those who bring what a blocking call has brought: it never has a processor.
+    // Brings those back whose blocking call has ended, and never has a processor.
+    machine outside_;
     cpu* here_ = nullptr;
-    simulated_monitor* monitor_ = nullptr;
+    std::optional<simulated_monitor> monitor_;
     bool stays_ = false;
 };
 

@@ -8,6 +8,8 @@
 #include "sched/scheduler.hpp"
 #include "sched/simulated_processors.hpp"
 
+#include <algorithm>
+
 namespace weft::detail {
 
 std::int64_t now_ns() noexcept {
@@ -34,27 +36,56 @@ void simulation_point_slow() noexcept {
     }
 }
 
-void simulate_compute(coroutine& self, std::int64_t ns) {
-    simulation& sim = *sched.sim.load(std::memory_order_relaxed);
-    if (ns <= 0) return;
-    if (sim.processors() == nullptr) {
-        sim.now_ns += ns;
-        if (this_machine()->p->earliest_deadline.load(std::memory_order_relaxed) <= sim.now_ns) {
-            yield_current(self);  // The scheduler fires it.
+namespace {
+
+// There is one processor, so time goes on to the next timer, which the scheduler fires; others may come before this one goes
+// on, and each millisecond.
+// Returns how much is left when, if `heeds_cancel`, it is asked to stop before.
+std::int64_t compute_alone(simulation& sim, coroutine& self, std::int64_t ns,
+                           bool heeds_cancel) noexcept {
+    constexpr std::uint32_t cancels = attention_cancel | attention_deadline;
+    constexpr std::int64_t step = 1'000'000;
+    for (;;) {
+        if (heeds_cancel && (self.attention.load(std::memory_order_relaxed) & cancels) != 0)
+            return ns;
+        const processor& p = *this_machine()->p;
+        const std::int64_t due = p.earliest_deadline.load(std::memory_order_relaxed);
+        const std::int64_t until_due = std::max(due, sim.now_ns) - sim.now_ns;
+        const std::int64_t part = std::min({ns, until_due, step, never - 1 - sim.now_ns});
+        sim.now_ns += part;
+        ns -= part;
+        if (ns == 0 || sim.now_ns == never - 1) return 0;
+        if (part == until_due) {
+            yield_current(self);
         } else {
             simulation_point();
         }
-    } else if ((self.traits & trait_blocking) != 0) {
-        sim.processors()->block(ns);
-    } else {
-        sim.processors()->compute(self, ns);
     }
+}
+
+}  // namespace
+
+std::int64_t simulate_compute(coroutine& self, std::int64_t ns, bool heeds_cancel) {
+    simulation& sim = *sched.sim.load(std::memory_order_relaxed);
+    if (ns <= 0) {
+        simulation_point();
+        return 0;
+    }
+    if (sim.processors() == nullptr) {
+        const std::int64_t left = compute_alone(sim, self, ns, heeds_cancel);
+        simulation_point();
+        return left;
+    }
+    if ((self.traits & trait_blocking) == 0)
+        return sim.processors()->compute(self, ns, heeds_cancel);
+    sim.processors()->block(ns);
+    return 0;
 }
 
 simulated_call::simulated_call() noexcept {
     simulation_point_slow();
     coroutine& self = *this_coroutine();
-    if (simulated_queues() == nullptr || (self.traits & trait_blocking) != 0) return;
+    if ((self.traits & trait_blocking) != 0) return;
     self.traits = static_cast<std::uint8_t>(self.traits | trait_blocking);
     marked_ = true;
 }

@@ -74,8 +74,9 @@ private:
 /// Sends the operations of synchronisation objects here; see weft/detail/operation.hpp. In operation.cpp.
 void set_simulation_detour(bool simulating) noexcept;
 
-/// While simulating: `self`, which runs, computes for so long. Throws std::bad_alloc.
-void simulate_compute(coroutine& self, std::int64_t ns);
+/// While simulating: `self`, which runs, computes for so long. Returns how much is left when, if `heeds_cancel`, it is asked to
+/// stop before. Throws std::bad_alloc.
+[[nodiscard]] std::int64_t simulate_compute(coroutine& self, std::int64_t ns, bool heeds_cancel);
 
 /// Every runtime operation passes here: a scheduling point when simulating, else nothing.
 void simulation_point_slow() noexcept;

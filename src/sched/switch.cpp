@@ -132,7 +132,10 @@ template <bool for_scheduler = false>
     coroutine& left = *static_cast<coroutine*>(from.word);
     left.context = from.from;
     if constexpr (for_scheduler) {
-        if (left.state.load(std::memory_order_relaxed) == co_state::running) return;  // It stays.
+        if (left.state.load(std::memory_order_relaxed) == co_state::running) {
+            WEFT_ASSERT(sched.sim.load(std::memory_order_relaxed) != nullptr);
+            return;  // It stays.
+        }
     }
     co_state expected = co_state::parking;
     // acquire: when ready() came before us, what it was called for travels with its parking_ready (edge *overtaken*).

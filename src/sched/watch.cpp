@@ -197,12 +197,12 @@ void watch::look_at_queues(processor& p, watched& w) noexcept {
 void watch::look_at_theft(const processor& p, watched& w) noexcept {
     const std::int64_t stolen = p.stolen_at.load(std::memory_order_relaxed);
     if (stolen == w.stolen_at) return;
-    if (p.stolen_tick.load(std::memory_order_relaxed) == w.tick) {
+    if (p.stolen_tick.load(std::memory_order_relaxed) == w.tick && !w.asked_of_theft) {
         if (now_ - stolen < goes_on_least_ns) {
             due(stolen + goes_on_least_ns);
             return;
         }
-        request_look(*w.machine_seen, preempt_stolen);
+        w.asked_of_theft = request_look(*w.machine_seen, preempt_stolen);
     }
     w.stolen_at = stolen;
 }

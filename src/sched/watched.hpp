@@ -26,10 +26,11 @@ struct watched {
     std::uint64_t call = 0;  // The short blocking call it was in, and since when.
     std::int64_t call_since = 0;
 
-    std::int64_t asked_at = 0;  // When it was asked to yield; 0: not.
-    std::int64_t cpu_then = 0;  // The CPU time its thread had had then.
-    bool cut = false;           // It was asked to make room.
-    bool reported = false;      // As stalled.
+    std::int64_t asked_at = 0;    // When it was asked to yield; 0: not.
+    std::int64_t cpu_then = 0;    // The CPU time its thread had had then.
+    bool cut = false;             // It was asked to make room.
+    bool reported = false;        // As stalled.
+    bool asked_of_theft = false;  // Whether it goes on without what was stolen from its `next`.
 
     processor* substitute = nullptr;  // Works while it does not respond.
     thread_probe probe;
@@ -46,6 +47,7 @@ struct watched {
         asked_at = 0;
         cut = false;
         reported = false;
+        asked_of_theft = false;
     }
     void forget() noexcept { begin(nullptr, 0, 0); }
 

@@ -188,15 +188,12 @@ TEST_F(GlobalQueue, WhoHasWaitedForSeveralTurnsIsOverdue) {
     turn = 11;
     EXPECT_TRUE(overdue().empty());
     turn = 12;
-    EXPECT_EQ(overdue(), (std::vector<std::uint64_t>{0, 8, 1, 2, 3}))
-        << "after two turns, if they have run";
+    EXPECT_EQ(overdue(), (std::vector<std::uint64_t>{4, 0, 8, 1, 2, 3}))
+        << "after two turns, if they have run; and one as a probe";
     turn = 14;
-    EXPECT_EQ(overdue(), (std::vector<std::uint64_t>{9}));
-    turn = 41;
-    EXPECT_TRUE(overdue().empty());
+    EXPECT_EQ(overdue(), (std::vector<std::uint64_t>{9, 5}));
     turn = 42;
-    EXPECT_EQ(overdue(), (std::vector<std::uint64_t>{4, 5, 6, 7}))
-        << "after 32, if they have not, and start others";
+    EXPECT_EQ(overdue(), (std::vector<std::uint64_t>{6, 7})) << "after 32, if they start others";
     EXPECT_TRUE(queue.empty());
 }
 
@@ -213,8 +210,10 @@ TEST_F(GlobalQueue, WhatTheOldestDoesSaysHowSoonNewOnesAreServedInOrder) {
     EXPECT_EQ(take(2, 1), (std::vector<std::uint64_t>{1, 2})) << "it has started none";
     EXPECT_EQ(queue.take_overdue(turn), &c[3]);
     queue.judge_probe(true);
+    queue.judge_probe(true);
     EXPECT_FALSE(queue.has_overdue(turn));
-    EXPECT_EQ(take(2, 1), (std::vector<std::uint64_t>{8, 7})) << "it has";
+    EXPECT_EQ(take(2, 1), (std::vector<std::uint64_t>{8, 7})) << "more have";
+    EXPECT_TRUE(queue.has_overdue(13)) << "a probe a turn";
     turn = 42;
     EXPECT_EQ(take(3, 1), (std::vector<std::uint64_t>{4, 5, 6}));
 }
@@ -230,6 +229,16 @@ TEST_F(GlobalQueue, WhoYieldsComesBehindAsManyAsWaited) {
     EXPECT_EQ(take(8, 1), (std::vector<std::uint64_t>{0, 4})) << "none of the two before these";
     EXPECT_EQ(take(8, 1), (std::vector<std::uint64_t>{8, 9}));
     EXPECT_TRUE(queue.empty());
+    // From then on its age counts.
+    turn = 10;
+    spill(c[5]);
+    queue.push_yielded(c[8], turn);
+    turn = 12;
+    EXPECT_EQ(queue.take_overdue(turn), &c[5]);
+    EXPECT_FALSE(queue.has_overdue(13));
+    EXPECT_TRUE(queue.has_overdue(14));
+    turn = 14;
+    EXPECT_EQ(queue.take_overdue(turn), &c[8]);
     // Others that come meanwhile do not put them off.
     spill(c[5]);
     queue.push_yielded(c[8], turn);
