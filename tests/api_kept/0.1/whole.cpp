@@ -37,6 +37,18 @@ void simulated() {
         CHECK(weft::clock::now() - before >= 24h);
     });
     CHECK(order == 1);
+    weft::testing::simulate_options how;
+    how.queues = weft::testing::real;
+    how.processors = 4;
+    CHECK(weft::testing::simulate_options().queues == weft::testing::chance);
+    weft::testing::simulate(
+        1,
+        [] {
+            const weft::clock::time_point before = weft::clock::now();
+            weft::testing::compute(3ms);
+            CHECK(weft::clock::now() - before >= 3ms);
+        },
+        how);
     CHECK(throws<weft::deadlock>([] {
         weft::testing::simulate(2, [] {
             const weft::chan<int> silent;
