@@ -51,6 +51,7 @@ private:
         const std::size_t wider = capacity_ == 0 ? 1024 : capacity_ * 2;
         T* slots = nullptr;
         try {
+            // NOLINTNEXTLINE(bugprone-sizeof-expression): T may be a pointer.
             slots = static_cast<T*>(off_heap_allocate(wider * sizeof(T), alignof(T)));
         } catch (...) {
             return false;

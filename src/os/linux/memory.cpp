@@ -7,7 +7,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstdint>
-#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <sys/mman.h>
@@ -119,9 +119,10 @@ bool unguard_pages(void* base, std::size_t size) noexcept {
 bool kernel_takes_page_tables_back() noexcept {
     utsname kernel{};
     if (::uname(&kernel) != 0) return false;
-    unsigned major = 0;
-    unsigned minor = 0;
-    if (std::sscanf(kernel.release, "%u.%u", &major, &minor) != 2) return false;
+    // "6.14.0-2-amd64". What is no number counts as 0.
+    char* rest = nullptr;
+    const unsigned long major = std::strtoul(&kernel.release[0], &rest, 10);
+    const unsigned long minor = *rest == '.' ? std::strtoul(rest + 1, nullptr, 10) : 0;
     return major > 6 || (major == 6 && minor >= 14);
 }
 

@@ -38,7 +38,8 @@ void simulated() {
     });
     CHECK(order == 1);
     weft::testing::simulate_options how;
-    how.queues = weft::testing::real;
+    const weft::testing::queue_kind kind = weft::testing::real;
+    how.queues = kind;
     how.processors = 4;
     CHECK(weft::testing::simulate_options().queues == weft::testing::chance);
     weft::testing::simulate(
