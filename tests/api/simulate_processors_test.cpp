@@ -248,6 +248,26 @@ TEST_P(SimulateProcessors, EqualHogsHaveEqualShares) {
     }
 }
 
+TEST_P(SimulateProcessors, EachOfACrowdOfHogsHasItsPart) {
+    const unsigned n = GetParam();
+    const unsigned count = 300 * n;
+    if (slowdown != 1 || n > 8) GTEST_SKIP() << "takes minutes";
+    std::vector<int> ran(count);
+    unsigned begun = 0;
+    clock::time_point last;
+    run([&] {
+        const clock::time_point begin = clock::now();
+        const hogs beside(count, [&](unsigned i) {
+            compute(1ms);
+            if (ran[i]++ == 0 && ++begun == count) last = clock::now();
+        });
+        sleep_for(15s);
+        EXPECT_LE(last - begin, 5s) << "300 slices are three";
+    });
+    const auto [least, most] = std::minmax_element(ran.begin(), ran.end());
+    EXPECT_LE(*most, 3 * *least);
+}
+
 // By how many later ones a request of a burst is overtaken at most. One in `helped` starts another coroutine. The generator
 // yields in between, as one does that waits for time to pass.
 long overtaken_in_a_burst(unsigned processors, long helped) {
