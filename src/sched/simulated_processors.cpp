@@ -235,11 +235,6 @@ void simulated_processors::wake_one(const processor* preferred) noexcept {
     wake(*chosen, between(3'000, 20'000));
 }
 
-bool simulated_processors::look_is_due(const machine& m, const processor& p) noexcept {
-    const std::uint32_t asked = m.block.get()->preempt.load(std::memory_order_relaxed);
-    return p.tick.read() + 1 >= p.look_at || !p.incoming.empty() || asked != preempt_simulated;
-}
-
 bool simulated_processors::is_asked(const cpu& one) noexcept {
     return (one.heeds_requests &&
             one.requests.preempt.load(std::memory_order_relaxed) != preempt_none) ||

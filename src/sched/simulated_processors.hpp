@@ -14,6 +14,9 @@
 // the thread's while the machine is the one that runs. A request is always there, `preempt_simulated` when there is no
 // other, so that each switch comes by the scheduler stack, where the next machine is chosen.
 //
+// The scheduler's calls are weak references, because a program that simulates nothing should not carry this: only testing.cpp,
+// which makes one, brings it in.
+//
 // An operation takes 10 to 50 ns, a dispatch 20 to 100 ns, and waking a machine 3 to 20 us; the seed says how much. It also
 // says who is woken, who is stolen from, and who comes first of those whose time is the same.
 #pragma once
@@ -21,6 +24,7 @@
 #include "os/clock.hpp"
 #include "sched/machine.hpp"
 #include "sched/monitor.hpp"
+#include "sched/preempt.hpp"
 #include "sched/processor.hpp"
 #include "sched/simulation.hpp"
 #include "sched/sleeper.hpp"
@@ -43,21 +47,24 @@ public:
     /// Makes one machine for each processor of the scheduler. Throws std::bad_alloc.
     void prepare();
     /// Runs coroutines on all of them until the scheduler is stopping. `here` is the calling thread's machine.
-    void run(machine& here) noexcept;
+    [[gnu::weak]] void run(machine& here) noexcept;
 
     /// The calling coroutine does an operation of the runtime.
-    void operate(coroutine& self) noexcept;
+    [[gnu::weak]] void operate(coroutine& self) noexcept;
     /// It computes for so long; another may have its processor meanwhile. Returns how much is left when, if `heeds_cancel`,
     /// it is asked to stop before.
-    [[nodiscard]] std::int64_t compute(coroutine& self, std::int64_t ns,
-                                       bool heeds_cancel) noexcept;
+    [[nodiscard, gnu::weak]] std::int64_t compute(coroutine& self, std::int64_t ns,
+                                                  bool heeds_cancel) noexcept;
     /// It is in a blocking call for so long, and comes back as an arrival. Throws std::bad_alloc.
-    void block(std::int64_t ns);
+    [[gnu::weak]] void block(std::int64_t ns);
 
     /// wake_one() of idle.hpp.
-    void wake_one(const processor* preferred) noexcept;
+    [[gnu::weak]] void wake_one(const processor* preferred) noexcept;
     /// Whether the machine that has just come to the scheduler stack would have done so anyway, to look around.
-    [[nodiscard]] static bool look_is_due(const machine& m, const processor& p) noexcept;
+    [[nodiscard]] static bool look_is_due(const machine& m, const processor& p) noexcept {
+        const std::uint32_t asked = m.block.get()->preempt.load(std::memory_order_relaxed);
+        return p.tick.read() + 1 >= p.look_at || !p.incoming.empty() || asked != preempt_simulated;
+    }
 
 private:
     enum class does : std::uint8_t {
