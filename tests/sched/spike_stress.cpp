@@ -55,7 +55,13 @@ protected:
                 ++woke;
             };
             if (i % 3 == 0) {
-                s.go({.name = "sleeper"}, [sleeps, d] { with_timeout(2 * d, sleeps); });
+                s.go({.name = "sleeper"}, [sleeps, &woke, d] {
+                    try {
+                        with_timeout(2 * d, sleeps);
+                    } catch (const timed_out&) {
+                        ++woke;  // A leaver whose thread was not run for long.
+                    }
+                });
             } else {
                 s.go(sleeps);
             }
