@@ -77,8 +77,8 @@ namespace weft::testing {
 ///
 /// With `real` queues there are `processors`, still on one thread: the scheduler is the real one, with its queues, thieves
 /// and time slices, and only the threads and the time are simulated. A runtime operation takes some tens of nanoseconds, to
-/// go to another coroutine up to a hundred, to wake an idle processor some microseconds: the seed says how much. What the
-/// program itself does takes as long as it says by compute(). A blocking() call still runs in place, but compute() in it
+/// go to another coroutine up to a hundred, to wake an idle processor some microseconds: the seed says how much. The
+/// program says by compute() how long its own work takes. A blocking() call still runs in place, but compute() in it
 /// takes no processor, and after it the coroutine waits for one. So the time at which something happens is exact, and the
 /// same in each run: a test may well say that the last of a thousand has begun after 13 ms.
 /// std::invalid_argument for a number of processors that can't be.

@@ -4,7 +4,7 @@
 //
 // Invariants
 //   - Memory that has held a T holds one, or zeroes, until release(): a stale pointer reads that, if not the same T.
-//     Whoever keeps such pointers checks a number in the T that never comes twice: an epoch.
+//     A holder of such pointers checks a number in the T that never comes twice: an epoch.
 //   - A T is constructed once, when first handed out, and keeps its content between its users, but for cool().
 //   - Every constructed T is in the hands of a user, in a processor's cache, or home in its slab.
 //   - A slab is in `home_` or `bare_` if all its T are home, in `with_room_` if some are, in no list if none is or cool() is

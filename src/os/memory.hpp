@@ -34,7 +34,7 @@ void put_into_core(void* base, std::size_t size) noexcept;
 void put_used_into_core(void* base, std::size_t offset, std::size_t unit,
                         std::size_t size) noexcept;
 
-/// Gives the memory behind the pages back; they read 0 afterwards. Guards stay. Returns false, and nothing has changed, if they
+/// Gives the memory of the pages back; they read 0 afterwards. Guards stay. Returns false, and nothing has changed, if they
 /// are locked into memory (mlockall).
 bool discard_pages(void* base, std::size_t size) noexcept;
 

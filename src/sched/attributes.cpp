@@ -99,7 +99,7 @@ thread_lock::thread_lock() {
     machine& m = *this_machine();
     extras.locked_to = &m;
     m.locked = self;
-    self->traits = static_cast<std::uint8_t>(self->traits | trait_locked);
+    self->mark(trait_locked);
 }
 
 thread_lock::~thread_lock() {

@@ -86,11 +86,9 @@ void find_processor(machine& m, coroutine& self) noexcept {
 
 struct marked_as_blocking {
     explicit marked_as_blocking(coroutine& self) noexcept : self_(self) {
-        self_.traits = static_cast<std::uint8_t>(self_.traits | trait_blocking);
+        self_.mark(trait_blocking);
     }
-    ~marked_as_blocking() {
-        self_.traits = self_.traits & static_cast<std::uint8_t>(~trait_blocking);
-    }
+    ~marked_as_blocking() { self_.unmark(trait_blocking); }
     marked_as_blocking(const marked_as_blocking&) = delete;
     marked_as_blocking& operator=(const marked_as_blocking&) = delete;
 

@@ -14,7 +14,6 @@
 namespace weft::detail {
 namespace {
 
-constexpr std::uint32_t requests = attention_cancel | attention_deadline;
 constexpr unsigned swallowed_reported = 100;
 
 std::stop_source stop_source_of(coroutine& c) noexcept {
@@ -65,7 +64,7 @@ bool cancellation_allowed(const coroutine& self) noexcept {
 bool cancellation_due(coroutine& self) noexcept {
     std::uint32_t bits = self.attention.load(std::memory_order_relaxed);
     if ((bits & attention_timed) != 0 && deadline_passed(self)) bits |= attention_deadline;
-    return (bits & requests) != 0 && cancellation_allowed(self);
+    return (bits & attention_requests) != 0 && cancellation_allowed(self);
 }
 
 void cancellation_point_slow(coroutine& self) {

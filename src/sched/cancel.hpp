@@ -33,6 +33,11 @@ bool set_cancelled(coroutine& c, attention bit = attention_cancel) noexcept;
 /// Whether a cancellation point of the calling coroutine must throw.
 [[nodiscard]] bool cancellation_due(coroutine& self) noexcept;
 
+/// Whether `c` has been asked to stop, or its time is up, as far as anybody has noted it.
+[[nodiscard]] inline bool is_asked_to_stop(const coroutine& c) noexcept {
+    return (c.attention.load(std::memory_order_relaxed) & attention_requests) != 0;
+}
+
 /// Whether a cancellation point may throw here at all: not in no_cancel, nor while an exception unwinds.
 [[nodiscard]] bool cancellation_allowed(const coroutine& self) noexcept;
 

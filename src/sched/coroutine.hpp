@@ -85,6 +85,8 @@ enum attention : std::uint32_t {
     attention_timed = 4,     // inside a with_timeout: look at the clock
     attention_point = 8,     // simulated: every safepoint is a scheduling point
 };
+/// Those that end a wait, or a computation.
+inline constexpr std::uint32_t attention_requests = attention_cancel | attention_deadline;
 
 /// The exception state of the C++ runtime, __cxa_eh_globals, that travels with a coroutine.
 struct exception_globals {
@@ -140,6 +142,12 @@ struct alignas(cache_line) coroutine : sleeper {
 
     // Line 2.
     alignas(cache_line) std::array<std::byte, inline_frame_size> frame;
+
+    // Its own, or of whoever has it to itself.
+    void mark(co_traits trait) noexcept { traits = static_cast<std::uint8_t>(traits | trait); }
+    void unmark(co_traits trait) noexcept {
+        traits = static_cast<std::uint8_t>(traits & ~static_cast<unsigned>(trait));
+    }
 
     // The pool calls these for one that is home; see fixed_pool. Stale tickets may still name it.
     [[nodiscard]] std::uint64_t strip() const noexcept { return epoch(); }

@@ -8,7 +8,7 @@
 //     expired_   preempted at the end of their slice: first in, first out, and one at a time
 //
 // A coroutine of queue_, fresh_ or expired_ that has waited for long is *overdue*, and comes ahead of what a processor has
-// itself: after two turns, or after 2 to 32 if it has never run. Nobody reads a clock for it, because each queue counts by
+// itself: after two turns; if it has never run, after 2 or 32. Nobody reads a clock for it, because each queue counts by
 // turns how old its coroutines are.
 //
 // Why fresh ones are different: a coroutine that has not run holds a descriptor, one that has holds a stack too, and
@@ -16,9 +16,8 @@
 // breadth, with all of a level started before the first is done: skynet with a million leaves peaked at 135,000
 // coroutines and 23,000 stacks. In depth it is 28,000 and 3,300 (counted, and simulated), in caches that know them.
 //
-// But a burst of requests is to be served in order, because otherwise its first would wait for its end. What tells the two
-// apart is what the oldest does: near the root of a tree it starts others, and in a burst it mostly does not. So one that has
-// waited for two turns runs as a *probe*, one a turn. While more of the last probes have started none, all are served in order
+// But a burst of requests is to be served in order, because otherwise its first would wait for its end. The oldest tells
+// the two apart: near the root of a tree it starts others, and in a burst it mostly does not. So one that has waited for two turns runs as a *probe*, one a turn. While more of the last probes have started none, all are served in order
 // after two turns, and each that comes ahead is a probe. Otherwise they are after 32: a tree is done, or deep, after a third of a
 // second. (With five turns for all skynet took 1.3 to 1.5 times the time and 1.6 to 2 times the memory of
 // `bench/run --only s5`.)
@@ -94,7 +93,7 @@ public:
         if (empty()) return 0;
         const std::lock_guard hold(lock_);
         advance(turn);
-        const bool in_order = serves_in_order(turn);
+        const bool in_order = in_order_from() <= turn;
         const std::size_t fresh = fresh_.size();
         const std::size_t queued = queued_locked();
         const std::size_t n = fill(out, share_of(queued + fresh, processors),
@@ -265,17 +264,16 @@ private:
     static std::uint64_t after(std::uint64_t came, std::uint64_t turns) noexcept {
         return came == no_turn ? no_turn : came + turns;
     }
-    // While they are not known to be requests, a probe a turn is all that comes before they are old.
+    // From which turn on the fresh ones are served oldest first.
+    std::uint64_t in_order_from() noexcept {
+        if (fresh_.empty()) return no_turn;
+        return after(fresh_ages_.oldest(), are_requests() ? fresh_patience_least : fresh_patience);
+    }
+    // While they are not known to be requests, a probe a turn is all that comes before.
     std::uint64_t fresh_due() noexcept {
         if (fresh_.empty()) return no_turn;
-        const std::uint64_t oldest = fresh_ages_.oldest();
-        if (are_requests()) return oldest + fresh_patience_least;
-        return std::min(oldest + fresh_patience,
-                        std::max(oldest + fresh_patience_least, probed_in_ + 1));
-    }
-    bool serves_in_order(std::uint64_t turn) noexcept {
-        const std::uint64_t wait = are_requests() ? fresh_patience_least : fresh_patience;
-        return after(fresh_ages_.oldest(), wait) <= turn;
+        return std::min(in_order_from(), std::max(after(fresh_ages_.oldest(), fresh_patience_least),
+                                                  probed_in_ + 1));
     }
     [[nodiscard]] bool are_requests() const noexcept {
         return trees_.load(std::memory_order_relaxed) < 0;

@@ -88,7 +88,7 @@ void give_to_locked(machine& from, machine& to, coroutine& c) noexcept;
 /// No longer looking for work. Wakes the next one if it was the last.
 void stop_spinning(machine& m) noexcept;
 
-/// What the scheduler stack does between coroutines: looks for work, and sleeps while there is none. Null: stopping.
+/// The scheduler stack looks for work between two coroutines, and sleeps while there is none. Null: stopping.
 [[nodiscard]] coroutine* find_work(machine& m) noexcept;
 /// Its one look at all queues. Null: there is nothing.
 [[nodiscard]] coroutine* look_for_work(machine& m) noexcept;

@@ -45,7 +45,7 @@ void rouse_lazy_monitor() noexcept;
 /// A timer was added, or an arrival came, and no processor is idle that could see to it.
 void tell_monitor_of(std::int64_t deadline) noexcept;
 
-/// The monitor's looks, one after the other. Whoever has it sleeps in between.
+/// The monitor's looks, one after the other. The monitor's thread sleeps in between; a simulation goes on with others.
 class monitor_rounds {
 public:
     monitor_rounds() { all_.begin_again(); }

@@ -15,16 +15,6 @@
 #include <mutex>
 
 namespace weft::detail {
-namespace {
-
-void mark(coroutine& c, co_traits trait) noexcept {
-    c.traits = static_cast<std::uint8_t>(c.traits | trait);
-}
-void unmark(coroutine& c, co_traits trait) noexcept {
-    c.traits = static_cast<std::uint8_t>(c.traits & ~static_cast<unsigned>(trait));
-}
-
-}  // namespace
 
 void request_preemption(machine& m, preempt_request what) noexcept {
     // A machine whose thread has not begun yet has none.
@@ -63,7 +53,7 @@ void preemption_point_slow(coroutine& self) noexcept {
         if (request == preempt_stolen &&
             p.stolen_tick.load(std::memory_order_relaxed) == p.tick.read() &&
             now_ns() - p.stolen_at.load(std::memory_order_relaxed) >= goes_on_least_ns) {
-            mark(self, trait_goes_on);
+            self.mark(trait_goes_on);
         }
         // If it is not this any more, then what came instead stays.
         m.block->preempt.compare_exchange_strong(request, preempt_none, std::memory_order_relaxed);
@@ -74,14 +64,14 @@ void preemption_point_slow(coroutine& self) noexcept {
     p.look_at = 0;  // What it is to make room for may still be a timer.
     if (request == preempt_cut) {
         p.cut_ins.add();
-        mark(self, trait_cut);
+        self.mark(trait_cut);
     } else {
         p.preemptions.add();
-        mark(self, trait_expired);
+        self.mark(trait_expired);
     }
     yield_current(self);
-    unmark(self, trait_cut);
-    unmark(self, trait_expired);
+    self.unmark(trait_cut);
+    self.unmark(trait_expired);
 }
 
 void preempt_implicitly(coroutine& self) noexcept {
@@ -90,16 +80,16 @@ void preempt_implicitly(coroutine& self) noexcept {
     p.look_at = 0;  // What it is to make room for may still be a timer.
     (m.block->preempt.load(std::memory_order_relaxed) == preempt_cut ? p.cut_ins : p.preemptions)
         .add();
-    mark(self, trait_sticky);
+    self.mark(trait_sticky);
     self.state.store(co_state::parking_ready, std::memory_order_relaxed);
     switch_to_scheduler(m, self);
 }
 
-void unstick(coroutine& self) noexcept { unmark(self, trait_sticky); }
+void unstick(coroutine& self) noexcept { self.unmark(trait_sticky); }
 
 bool goes_on(coroutine& self) noexcept {
     if ((self.traits & trait_goes_on) == 0) return false;
-    unmark(self, trait_goes_on);
+    self.unmark(trait_goes_on);
     return true;
 }
 
@@ -138,7 +128,7 @@ coroutine* take_sticky(machine& m) noexcept {
 
 void release_sticky(machine& m) noexcept {
     while (coroutine* const c = take_sticky(m)) {
-        unmark(*c, trait_sticky);
+        c->unmark(trait_sticky);
         sched.global.push_expired(*c, sched.turn.load(std::memory_order_relaxed));
         std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
         wake_one();
@@ -148,7 +138,7 @@ void release_sticky(machine& m) noexcept {
 std::size_t break_stickiness(machine& from, processor& to) noexcept {
     std::size_t broken = 0;
     while (coroutine* const c = take_sticky(from)) {
-        unmark(*c, trait_sticky);
+        c->unmark(trait_sticky);
         push_ring(to, *c);
         ++broken;
     }

@@ -136,7 +136,7 @@ void return_idle_descriptors() noexcept {
         std::array<coroutine*, decltype(processor::coroutines)::capacity> batch;
         std::size_t n = 0;
         {
-            // Who takes it into use does so under the lock, too.
+            // A machine takes it into use under the lock, too.
             const std::lock_guard hold(sched.idle_lock);
             if (!p->idle) continue;
             while (!p->coroutines.empty()) {

@@ -1,6 +1,7 @@
 #include "sched/simulated_processors.hpp"
 
 #include "base/assert.hpp"
+#include "sched/cancel.hpp"
 #include "sched/idle.hpp"
 #include "sched/idle_lists.hpp"
 #include "sched/preempt.hpp"
@@ -13,14 +14,6 @@
 #include <utility>
 
 namespace weft::detail {
-namespace {
-
-bool is_to_end(const coroutine& c) noexcept {
-    return (c.attention.load(std::memory_order_relaxed) &
-            (attention_cancel | attention_deadline)) != 0;
-}
-
-}  // namespace
 
 void simulated_processors::prepare() {
     for (processor* const p : sched.all_processors()) cpus_.push_back(std::make_unique<cpu>(*p));
@@ -45,7 +38,7 @@ void simulated_processors::borrow_thread(const machine& here) noexcept {
     }
     outside_.block = here.block.get();
     const std::lock_guard hold(sched.idle_lock);
-    while (processor* const p = sched.idle_processors.pop()) p->idle = true;
+    sched.idle_processors = {};  // From here on wake_one() here chooses, by their cpus.
 }
 
 void simulated_processors::return_thread(machine& here) noexcept {
@@ -238,7 +231,7 @@ void simulated_processors::wake_one(const processor* preferred) noexcept {
 bool simulated_processors::is_asked(const cpu& one) noexcept {
     return (one.heeds_requests &&
             one.requests.preempt.load(std::memory_order_relaxed) != preempt_none) ||
-           (one.heeds_cancel && is_to_end(*one.current));
+           (one.heeds_cancel && is_asked_to_stop(*one.current));
 }
 
 std::int64_t simulated_processors::later(std::int64_t ns) const noexcept {
@@ -266,7 +259,7 @@ std::int64_t simulated_processors::compute(coroutine& self, std::int64_t ns,
                                            bool heeds_cancel) noexcept {
     for (;;) {
         preemption_point(self);
-        if (ns == 0 || (heeds_cancel && is_to_end(self))) return ns;
+        if (ns == 0 || (heeds_cancel && is_asked_to_stop(self))) return ns;
         // The end of a slice that it does not heed, inside no_preempt, is not to disturb it either.
         ns = stay(self, ns, !is_to_yield(here_->m), heeds_cancel);
     }

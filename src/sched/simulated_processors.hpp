@@ -18,7 +18,8 @@
 // which makes one, brings it in.
 //
 // An operation takes 10 to 50 ns, a dispatch 20 to 100 ns, and waking a machine 3 to 20 us; the seed says how much. It also
-// says who is woken, who is stolen from, and who comes first of those whose time is the same.
+// says who is woken, who is stolen from, and who comes first of those whose time is the same. There is one thread, so all
+// memory orders are relaxed.
 #pragma once
 
 #include "os/clock.hpp"
@@ -82,9 +83,9 @@ private:
         thread_block requests;                          // Where others leave theirs.
         std::atomic<std::uintptr_t> no_stack_limit{0};  // Nobody is preempted in a prologue.
         does state = does::nothing;
-        bool heeds_requests =
-            false;  // While it stays: what the monitor and others ask of its machine,
-        bool heeds_cancel = false;  // and of itself.
+        // While it stays it is disturbed by requests to its machine, and by those to stop.
+        bool heeds_requests = false;
+        bool heeds_cancel = false;
         std::int64_t when = never;
         coroutine* current = nullptr;
     };

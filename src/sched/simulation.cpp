@@ -3,6 +3,7 @@
 #include <weft/go.hpp>
 
 #include "os/clock.hpp"
+#include "sched/cancel.hpp"
 #include "sched/machine.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -38,16 +39,13 @@ void simulation_point_slow() noexcept {
 
 namespace {
 
-// There is one processor, so time goes on to the next timer, which the scheduler fires; others may come before this one goes
-// on, and each millisecond.
-// Returns how much is left when, if `heeds_cancel`, it is asked to stop before.
+// There is one processor, so time goes on to the next timer, which the scheduler fires; others may come then, and each
+// millisecond, before this one goes on. Returns how much is left when, if `heeds_cancel`, it is asked to stop before.
 std::int64_t compute_alone(simulation& sim, coroutine& self, std::int64_t ns,
                            bool heeds_cancel) noexcept {
-    constexpr std::uint32_t cancels = attention_cancel | attention_deadline;
     constexpr std::int64_t step = 1'000'000;
     for (;;) {
-        if (heeds_cancel && (self.attention.load(std::memory_order_relaxed) & cancels) != 0)
-            return ns;
+        if (heeds_cancel && is_asked_to_stop(self)) return ns;
         const processor& p = *this_machine()->p;
         const std::int64_t due = p.earliest_deadline.load(std::memory_order_relaxed);
         const std::int64_t until_due = std::max(due, sim.now_ns) - sim.now_ns;
@@ -86,14 +84,13 @@ simulated_call::simulated_call() noexcept {
     simulation_point_slow();
     coroutine& self = *this_coroutine();
     if ((self.traits & trait_blocking) != 0) return;
-    self.traits = static_cast<std::uint8_t>(self.traits | trait_blocking);
+    self.mark(trait_blocking);
     marked_ = true;
 }
 
 simulated_call::~simulated_call() {
     if (!marked_) return;
-    coroutine& self = *this_coroutine();
-    self.traits = static_cast<std::uint8_t>(self.traits & ~unsigned{trait_blocking});
+    this_coroutine()->unmark(trait_blocking);
 }
 
 bool simulated() noexcept { return sched.sim.load(std::memory_order_relaxed) != nullptr; }

@@ -56,7 +56,7 @@ public:
         }
         return ahead(c);
     }
-    /// Behind one that came ahead, before anything else runs.
+    /// Judges the probe, if the last one was one. Before anything else runs.
     void end_probe() noexcept {
         if (!p_.probes) return;
         p_.probes = false;

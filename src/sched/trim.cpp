@@ -174,7 +174,7 @@ void walk_on(const claimer& trimmer) noexcept {
         });
     }
     if (n == 0) return;
-    // Who becomes ready while it is claimed is in no queue: it counts as something that will happen.
+    // A coroutine that becomes ready while it is claimed is in no queue: it counts as something that will happen.
     sched.blocking_calls.fetch_add(1, std::memory_order_seq_cst);
     heavy_fence();
     for (std::size_t i = 0; i != n; ++i) {

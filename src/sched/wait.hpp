@@ -99,8 +99,8 @@ private:
     [[gnu::always_inline]] static bool cancelled_meanwhile(coroutine* self, bool cancellable,
                                                            const detail::ticket& t) noexcept {
         fence_behind_rmw();
-        constexpr std::uint32_t requests = attention_cancel | attention_deadline;
-        if (!cancellable || (self->attention.load(std::memory_order_seq_cst) & requests) == 0 ||
+        if (!cancellable ||
+            (self->attention.load(std::memory_order_seq_cst) & attention_requests) == 0 ||
             !sleeper::claim(t, wake_reason::cancelled)) {
             return false;
         }

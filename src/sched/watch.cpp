@@ -22,7 +22,7 @@ constexpr std::int64_t look_most_shared = 500'000;  // While one is busy and ano
 constexpr std::int64_t slice_most = 3'600'000'000'000;
 // A call in a declared blocking section that takes longer loses its processor.
 constexpr std::int64_t retake_after = 20'000;
-// Who runs longer does not look around by itself, and its processor's timers are the monitor's business.
+// One that runs longer does not look around by itself, and its processor's timers are the monitor's business.
 constexpr std::int64_t hog_after = 200'000;
 // After a request to yield, the monitor sees who runs instead, and since when.
 constexpr std::int64_t look_after_request = 200'000;
@@ -140,7 +140,7 @@ void watch::look_at(processor& p, watched& w) {
             if (slice > 2 * unresponsive_after) help_out(p, w, w.since + 2 * unresponsive_after);
         }
     } else {
-        // What kept it from being preempted in a prologue may be over.
+        // The call that kept it from being preempted in a prologue may be over.
         if (sched.has_split_stacks.load(std::memory_order_relaxed)) poison(*m);
         help_out(p, w, w.asked_at + unresponsive_after);
     }
@@ -179,7 +179,7 @@ bool watch::look_at_call(processor& p, watched& w) noexcept {
     return false;
 }
 
-// What still waits in `next` or, without anybody having been woken for it, in a ring since the last look, while others
+// Something still waits in `next` or, without anybody having been woken for it, in a ring since the last look, while others
 // are idle.
 void watch::look_at_queues(processor& p, watched& w) noexcept {
     coroutine* const next = p.next.peek();

@@ -50,7 +50,7 @@ private:
     static constexpr std::int64_t deep_sleep_soonest = 500'000;
     static constexpr std::int64_t deep_sleep_latest = 100'000'000;
     static constexpr std::int64_t deep_sleep_at_first = 20'000'000;
-    // For so long hogs are expected back.
+    // Hogs are expected back for so long.
     static constexpr std::int64_t hogs_remembered = 20'000'000;
 
     void look_at(processor& p, watched& w);

@@ -1,5 +1,6 @@
 // Arrivals beside coroutines that compute, in real time: how many dispatches of others come between ready and running. A machine
 // that is loaded from outside makes all of it slower, but not more of it, so the counts hold there, too.
+#include "support/pair.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/weft.hpp>
@@ -40,26 +41,10 @@ void start_yielding(scope& s, const std::atomic<bool>& stop) {
         }
     });
 }
-void start_pair(scope& s, const std::atomic<bool>& stop) {
-    chan<int> there;
-    chan<int> back;
-    s.go([&stop, there, back]() mutable {
-        while (!stop) {
-            compute(200us);
-            there.send(1);
-            back.recv();
-        }
-        there.close();
-    });
-    s.go([there, back]() mutable {
-        while (there.recv()) {
-            compute(200us);
-            back.send(1);
-        }
-    });
-}
-constexpr load loads[] = {
-    {"checking", 1, start_checking}, {"yielding", 4, start_yielding}, {"pairs", 10, start_pair}};
+void start_pair_of_200us(scope& s, const std::atomic<bool>& stop) { start_pair(s, stop, 200us); }
+constexpr load loads[] = {{"checking", 1, start_checking},
+                          {"yielding", 4, start_yielding},
+                          {"pairs", 10, start_pair_of_200us}};
 
 // Each returns how many dispatches there have been between ready and running.
 std::uint64_t blocking_call() {

@@ -119,7 +119,7 @@ bool unguard_pages(void* base, std::size_t size) noexcept {
 bool kernel_takes_page_tables_back() noexcept {
     utsname kernel{};
     if (::uname(&kernel) != 0) return false;
-    // "6.14.0-2-amd64". What is no number counts as 0.
+    // "6.14.0-2-amd64". strtoul() reads 0 where there is no number.
     char* rest = nullptr;
     const unsigned long major = std::strtoul(&kernel.release[0], &rest, 10);
     const unsigned long minor = *rest == '.' ? std::strtoul(rest + 1, nullptr, 10) : 0;
