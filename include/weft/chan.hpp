@@ -284,6 +284,7 @@ private:
                           !std::is_const_v<value> && !std::is_array_v<value>,
                       "weft::chan carries objects that can be moved");
         return detail::make_channel(capacity, detail::cell_size_of<value>, !detail::in_cell<value>,
+                                    detail::in_cell<value> && detail::gc_traced<value>,
                                     detail::cell_destructor<value>());
     }
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <weft/detail/call_site.hpp>
+#include <weft/detail/gc_carrier.hpp>
 #include <weft/detail/stack_kind.hpp>
 #include <weft/exceptions.hpp>
 #include <weft/go.hpp>
@@ -18,6 +19,13 @@
 #include <utility>
 
 namespace weft {
+
+/// What happens when more memory is in use than options.memory_limit, and a collection has found none of it free.
+enum class memory_limit_action {
+    exceed,           // The program goes on; a line on stderr says so, once a minute.
+    throw_bad_alloc,  // Whoever makes an object gets std::bad_alloc, until a collection finds less in use.
+    report_and_exit,  // A line on stderr, and the process ends with status 1.
+};
 
 /// What run() does when nothing can ever run again.
 enum class deadlock_action : unsigned char {
@@ -43,10 +51,15 @@ struct options {
     /// gets 8 MiB, or this when it is more.
     std::size_t stack_size = std::size_t{256} * 1024;
 
-    /// Garbage collection; see the environment's WEFT_GC_PERCENT and WEFT_MEMORY_LIMIT. This version
-    /// has no collector yet: the values are kept for it.
+    /// A collection is due when the collected heap (weft/gc.hpp) has grown by so many percent of what lived after the last
+    /// one. -1: only gc::collect() and the memory limit cause one. The environment's WEFT_GC_PERCENT overrides this.
     int gc_percent = 100;
+
+    /// Bytes that the collected heap with its tables and the stacks of coroutines should stay below; 0: no limit. Near it
+    /// collections are more frequent, but take no more than half of the time. The environment's WEFT_MEMORY_LIMIT overrides this.
     std::size_t memory_limit = 0;
+    /// What happens when more than that is alive.
+    memory_limit_action on_memory_limit = memory_limit_action::exceed;
 
     /// Deeper recursion than this ends with a stack-overflow report; caps `stack_size`.
     std::size_t max_stack = std::size_t{1} << 30;
@@ -178,6 +191,9 @@ public:
     /// coroutine was cancelled.
     template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
     std::future<R> submit(F&& f, call_site where = call_site::current()) {
+        static_assert(!detail::gc_hidden_by_malloc<R>,
+                      "weft: the shared state of a future is in memory that the garbage collector "
+                      "does not read; return a gc::root");
         detail::submission<std::decay_t<F>, R> work{std::forward<F>(f), {}};
         std::future<R> result = work.promise.get_future();
         detail::spawn_task(std::move(work), nullptr, nullptr, detail::spawn_mode::detached, where);

@@ -136,7 +136,7 @@ public:
     template <class Case>
     requires detail::is_case<Case> std::size_t add(Case one) {
         one.keep_channel();
-        return insert(std::make_shared<detail::case_holder<Case>>(std::move(one)));
+        return insert(detail::make_carried<detail::case_holder<Case>, Case>(std::move(one)));
     }
 
     /// Throws std::out_of_range when there is no such case.

@@ -86,7 +86,9 @@ public:
     requires std::is_invocable_v < std::decay_t<F>
     & > timer(std::chrono::duration<Rep, Period> d, F&& f, call_site where = call_site::current())
         : core_(detail::to_nanoseconds(d),
-                std::make_shared<detail::timer_call<std::decay_t<F>>>(std::forward<F>(f)), where) {}
+                detail::make_carried<detail::timer_call<std::decay_t<F>>, std::decay_t<F>>(
+                    std::forward<F>(f)),
+                where) {}
 
     /// After it the timer will not fire, and no value of its past is received. Returns whether it was pending: false
     /// when it has fired (and its value has been received, or its function begun) or had been stopped.

@@ -23,4 +23,19 @@ inline void fence_behind_rmw() noexcept {
 #endif
 }
 
+/// Where the stack of the function that this is inlined into ends.
+[[gnu::always_inline]] inline void* stack_pointer() noexcept {
+#if defined(__x86_64__)
+    void* sp;
+    asm volatile("movq %%rsp, %0" : "=r"(sp));
+    return sp;
+#elif defined(__aarch64__)
+    void* sp;
+    asm volatile("mov %0, sp" : "=r"(sp));
+    return sp;
+#else
+    return __builtin_frame_address(0);
+#endif
+}
+
 }  // namespace weft::detail

@@ -1,3 +1,4 @@
+#include <weft/detail/gc_heap.hpp>
 #include <weft/detail/thread_block.hpp>
 
 extern "C" {
@@ -7,6 +8,8 @@ extern "C" {
 namespace weft::detail {
 
 attention_word no_attention{0};
+
+constinit gc_local_head gc_no_heap{};
 
 #if !(defined(__x86_64__) && defined(__linux__))
 [[gnu::noinline]] thread_block* this_thread_block() noexcept {

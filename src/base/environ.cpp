@@ -167,6 +167,8 @@ constexpr entry debug_keys[] = {
          e.dump_full = v == "full";
          return true;
      }},
+    {"gctrace", "0 or 1", set_flag<&environment::gc_trace>},
+    {"gcpoison", "0 or 1", set_flag<&environment::gc_poison>},
     {"throwstack", "0 or 1", set_flag<&environment::throw_stack>},
     {"unclaimed", "0 or 1", set_flag<&environment::unclaimed>},
 };

@@ -29,6 +29,8 @@ struct environment {
     bool sigquit = true;              // sigquit=0: leave SIGQUIT alone
     bool sigquit_always = false;      // sigquit=1: take it also where it is ignored
     bool dump_full = false;           // dump=full: a block for each coroutine
+    bool gc_trace = false;            // gctrace=1: a line for each collection
+    bool gc_poison = false;           // gcpoison=1: what was collected is overwritten
     bool throw_stack = false;         // throwstack=1: keep the stack of throws that end a coroutine
     bool unclaimed = true;            // unclaimed=0: no line about exceptions that nobody takes
 };

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstdlib>
+#include <cstring>
 
 #ifndef WEFT_MIMALLOC
 #error "cmake/linkable.cmake defines WEFT_MIMALLOC for this file, in each target that compiles it"
@@ -27,6 +28,23 @@ void* off_heap_allocate(std::size_t size, std::size_t align) {
 #endif
     if (memory == nullptr) throw std::bad_alloc();
     return memory;
+}
+
+void* off_heap_allocate_zeroed(std::size_t size, std::size_t align) {
+#if WEFT_MIMALLOC
+    if (align <= alignof(std::max_align_t)) {
+        void* const memory = mi_zalloc(size);
+        if (memory == nullptr) throw std::bad_alloc();
+        return memory;
+    }
+#else
+    if (align <= alignof(std::max_align_t)) {
+        void* const memory = std::calloc(size, 1);
+        if (memory == nullptr) throw std::bad_alloc();
+        return memory;
+    }
+#endif
+    return std::memset(off_heap_allocate(size, align), 0, size);
 }
 
 void off_heap_free(void* memory) noexcept {

@@ -11,6 +11,8 @@ namespace weft::detail {
 /// Throws std::bad_alloc. `align` is a power of two. By mimalloc, or by the program's malloc when
 /// built with WEFT_MIMALLOC=OFF.
 [[nodiscard]] void* off_heap_allocate(std::size_t size, std::size_t align);
+/// The same; it reads 0. Fresh pages are not touched for that.
+[[nodiscard]] void* off_heap_allocate_zeroed(std::size_t size, std::size_t align);
 void off_heap_free(void* memory) noexcept;
 
 template <class T, class... Args>

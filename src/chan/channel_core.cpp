@@ -260,14 +260,17 @@ bool close_channel(channel_core& c) {
     return true;
 }
 
-channel_core* make_channel(std::size_t capacity, std::size_t cell_size, bool boxed,
+channel_core* make_channel(std::size_t capacity, std::size_t cell_size, bool boxed, bool carried,
                            void (*drop)(void* cell) noexcept) {
     constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
     const std::size_t room = std::numeric_limits<std::ptrdiff_t>::max() - sizeof(channel_core);
     if (capacity > most || (cell_size != 0 && capacity > room / cell_size)) throw std::bad_alloc();
-    void* const memory =
-        off_heap_allocate(sizeof(channel_core) + capacity * cell_size, alignof(channel_core));
-    return ::new (memory) channel_core(capacity, cell_size, boxed, drop);
+    const std::size_t size = sizeof(channel_core) + capacity * cell_size;
+    // Without a buffer nothing of a value ever lies here.
+    carried = carried && capacity != 0;
+    void* const memory = carried ? allocate_carrier(size, alignof(channel_core))
+                                 : off_heap_allocate(size, alignof(channel_core));
+    return ::new (memory) channel_core(capacity, cell_size, boxed, carried, drop);
 }
 
 WEFT_NOIPA void destroy_channel(channel_core& c) noexcept {
@@ -284,12 +287,25 @@ WEFT_NOIPA void destroy_channel(channel_core& c) noexcept {
             call_user(c.drop, c.cell_at(c.head));
         }
     }
+    const bool carried = c.carried;
     c.~channel_core();
-    off_heap_free(&c);
+    if (carried) {
+        free_carrier(&c);
+    } else {
+        off_heap_free(&c);
+    }
 }
 
-void* allocate_box(std::size_t size, std::size_t align) { return off_heap_allocate(size, align); }
-void free_box(void* box) noexcept { off_heap_free(box); }
+void* allocate_box(std::size_t size, std::size_t align, bool carried) {
+    return carried ? allocate_carrier(size, align) : off_heap_allocate(size, align);
+}
+void free_box(void* box, bool carried) noexcept {
+    if (carried) {
+        free_carrier(box);
+    } else {
+        off_heap_free(box);
+    }
+}
 
 void throw_channel_closed() { throw channel_closed(); }
 

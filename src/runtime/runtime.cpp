@@ -136,6 +136,9 @@ void start_main(machine& here, const spawn_options& how, main_run& run, std::int
 
 void claim_runtime(const char* who) {
     if (in_coroutine()) throw std::logic_error(std::string("weft: ") + who + " inside a coroutine");
+    if (this_thread_block()->mutator.load(std::memory_order_relaxed) != nullptr) {
+        throw std::logic_error(std::string("weft: ") + who + " on a thread with a gc::attach");
+    }
     if (claimed.exchange(true)) {
         throw std::logic_error(std::string("weft: ") + who + ": a runtime is up already");
     }

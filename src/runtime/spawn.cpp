@@ -7,6 +7,7 @@
 #include "os/fence.hpp"
 #include "runtime/scope_state.hpp"
 #include "sched/cancel.hpp"
+#include "sched/collector.hpp"
 #include "sched/idle.hpp"
 #include "sched/local.hpp"
 #include "sched/monitor.hpp"
@@ -112,6 +113,7 @@ coroutine& begin_spawn(const task_type& type, const spawn_options* options, scop
     c->traits = 0;
     c->caught_exceptions = nullptr;
     c->uncaught_exceptions = 0;
+    c->scan_stamp.store(0, std::memory_order_relaxed);
     c->error_number = 0;
     c->scope = scope;
     c->attention.store(0, std::memory_order_relaxed);
@@ -147,6 +149,8 @@ void commit_spawn(coroutine& c) noexcept {
         c.attention.fetch_or(attention_point, std::memory_order_relaxed);
     }
     if (c.scope != nullptr) adopt_child(*c.scope, c);
+    if (is_marking()) [[unlikely]]
+        shade_words(c.frame_address(), c.type->size);
     // release: who sees it runnable, through a queue or through the registry, sees all of it.
     c.state.store(co_state::runnable, std::memory_order_release);
     // Shutdown walks the registry once: either it finds this one, or we see that it has begun (the pair of this

@@ -6,6 +6,7 @@
 #include "base/stack_facts.hpp"
 #include "context/context.hpp"
 #include "context/sanitizer.hpp"
+#include "sched/big_stack.hpp"
 #include "sched/extras.hpp"
 #include "sched/machine.hpp"
 #include "sched/scheduler.hpp"
@@ -24,6 +25,7 @@ struct borrowed_call {
     void* argument;
     coroutine* self;
     stack_ref home;
+    borrowed_note* note;
 };
 
 // An exception would find the handlers of who waits below, on a stack to which only our jump leads back.
@@ -42,12 +44,16 @@ void announce_stack(void** fake_stack, stack_ref stack) noexcept {
 void on_borrowed_stack(raw_arrival raw) {
     if constexpr (asan_build) after_switch(nullptr);
     auto& call = *static_cast<borrowed_call*>(raw.data);
+    call.note->context = raw.fctx;
     if (weft_goes_on_at_resume(raw.fctx)) {
         weft_call_over(raw.fctx, call_without_throwing, &call);
     } else {
         call_without_throwing(&call);
     }
-    if (call.self != nullptr) call.self->stack = call.home;
+    if (call.self != nullptr) {
+        call.self->stack = call.home;
+        if (!call.note->home_is_borrowed) call.self->unmark(trait_borrows);
+    }
     announce_stack(nullptr, call.home);
     jump(raw.fctx, nullptr);
     __builtin_unreachable();
@@ -81,9 +87,15 @@ WEFT_NOIPA void call_on_big_stack(void (*f)(void*), void* argument, std::size_t 
 
     const std::size_t guard = stack_store::guard_size(log2);
     unpoison_stack(stack.base() + guard, stack.size() - guard);
-    borrowed_call call{f, argument, this_coroutine(), home};
-    if (call.self != nullptr) call.self->stack = stack;
-    const context_ref context = make_context(stack.top(), stack.size() - guard, on_borrowed_stack);
+    borrowed_note* const note = &note_of_borrowed(stack);
+    borrowed_call call{f, argument, this_coroutine(), home, note};
+    *note = {home, nullptr, call.self != nullptr && (call.self->traits & trait_borrows) != 0};
+    if (call.self != nullptr) {
+        call.self->stack = stack;
+        call.self->mark(trait_borrows);
+    }
+    const context_ref context =
+        make_context(note, stack.size() - guard - sizeof(borrowed_note), on_borrowed_stack);
     void* fake_stack = nullptr;
     announce_stack(&fake_stack, stack);
     jump(context, &call);

@@ -3,8 +3,10 @@
 #include <weft/go.hpp>
 
 #include "arch/calls.hpp"
+#include "arch/cpu.hpp"
 #include "base/assert.hpp"
 #include "sched/blocking_threads.hpp"
+#include "sched/collector.hpp"
 #include "sched/extras.hpp"
 #include "sched/idle.hpp"
 #include "sched/monitor.hpp"
@@ -26,14 +28,20 @@ constexpr std::size_t big_stack = std::size_t{64} * 1024;
 
 std::atomic<std::uint64_t> last_call{0};
 
-// The thread shows neither coroutine nor machine while a call runs in place.
-void hide(machine& m, coroutine& self) noexcept {
+// The thread shows neither coroutine nor machine while a call runs in place. The collector, which may take the processor,
+// reads the stack of the coroutine from `sp` on meanwhile: what called us has left all registers that may hold anything of
+// the program's above that.
+void hide(machine& m, coroutine& self, void* sp) noexcept {
+    self.context = static_cast<context_ref>(sp);
+    self.calls.store(true, std::memory_order_release);
+    hide_heap(*m.block.get());
     m.block->caller.store(&self, std::memory_order_relaxed);
     m.block->current.store(nullptr, std::memory_order_relaxed);
     m.block->owner.store(nullptr, std::memory_order_relaxed);
     m.block->attention.store(&no_attention, std::memory_order_relaxed);
 }
 void show(machine& m, coroutine& self) noexcept {
+    self.calls.store(false, std::memory_order_relaxed);
     m.block->current.store(&self, std::memory_order_relaxed);
     m.block->owner.store(&m, std::memory_order_relaxed);
     m.block->attention.store(&self.attention, std::memory_order_relaxed);
@@ -72,16 +80,23 @@ void run_on_big_stack(bool on_split_stack, blocking_site& site, void (*f)(void*)
     }
 }
 
+// While the collector marks, the coroutine passes through the scheduler, which sees to what has to be read of it.
+void queue_again(machine& m, coroutine& self) noexcept {
+    self.state.store(co_state::parking_ready, std::memory_order_relaxed);
+    switch_to_scheduler(m, self);
+}
+
 // Behind a call in place without a processor: an idle one, or a place in the queue.
 void find_processor(machine& m, coroutine& self) noexcept {
     if (processor* const p = take_idle_processor()) {
         hold(m, *p);
         show(m, self);
+        // Behind hold(): from here on the collector asks us, and not itself, for what it wants of the processor.
+        if (is_marking()) queue_again(m, self);
         return;
     }
     show(m, self);
-    self.state.store(co_state::parking_ready, std::memory_order_relaxed);
-    switch_to_scheduler(m, self);
+    queue_again(m, self);
 }
 
 struct marked_as_blocking {
@@ -101,13 +116,16 @@ void call_in_place(machine& m, coroutine& self, blocking_site& site, void (*f)(v
     processor& p = *m.p;
     const std::uint64_t number = last_call.fetch_add(1, std::memory_order_relaxed) + 1;
     p.call_site = &site;
-    hide(m, self);
+    __builtin_unwind_init();
+    hide(m, self, stack_pointer());
     p.call.store(number, std::memory_order_release);  // call
     run_on_big_stack(self.stack.get().is_split(), site, f, argument);
     std::uint64_t seen = number;
     if (p.call.compare_exchange_strong(seen, 0, std::memory_order_acq_rel)) {  // call
         show(m, self);
+        show_heap(*m.block.get(), p);
         end_call_in_place();
+        if (is_marking()) queue_again(m, self);
         return;
     }
     m.p = nullptr;
@@ -123,7 +141,9 @@ void call_in_place(machine& m, coroutine& self, blocking_site& site, void (*f)(v
     wait_for_call_in_place();
     machine& m = *this_machine();
     release_sticky(m);
-    hide(m, self);
+    if (is_marking()) tell_of_leaving(m, self);  // Nobody answers for its stack from here on.
+    __builtin_unwind_init();
+    hide(m, self, stack_pointer());
     release_processor(m);
     run_on_big_stack(self.stack.get().is_split(), site, f, argument);
     end_call_in_place();
@@ -166,22 +186,28 @@ void call_blocking(blocking_site& site, void (*f)(void*), void* argument) {
         call_locked(self, site, f, argument);
     } else if (site.typical_ns.load(std::memory_order_relaxed) < short_ns &&
                m.sticky_count.load(std::memory_order_relaxed) == 0 && monitor_runs() &&
-               begin_call_in_place()) {
+               !is_marking() && begin_call_in_place()) {
         call_in_place(m, self, site, f, argument);
     } else {
         call_elsewhere(self, site, f, argument);
     }
 }
 
-bool retake_processor(processor& p, std::uint64_t call) noexcept {
+bool take_from_call(processor& p, std::uint64_t call) noexcept {
     // Counted first: the machine's own step down comes behind its CAS, which sees ours.
     sched.blocking_calls.fetch_add(1, std::memory_order_seq_cst);
     if (!p.call.compare_exchange_strong(call, 0, std::memory_order_acq_rel)) {  // call
         end_call();
         return false;
     }
-    p.call_site->typical_ns.store(slow_ns, std::memory_order_relaxed);
     p.holder.store(nullptr, std::memory_order_relaxed);
+    return true;
+}
+
+bool retake_processor(processor& p, std::uint64_t call) noexcept {
+    blocking_site* const site = p.call_site;
+    if (!take_from_call(p, call)) return false;
+    site->typical_ns.store(slow_ns, std::memory_order_relaxed);
     p.retakes.add();
     offer_processor(p);
     return true;

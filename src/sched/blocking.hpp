@@ -27,7 +27,11 @@ namespace weft::detail {
 
 struct processor;
 
-/// Takes `p` from the machine in call number `call`, if it still is. The monitor only.
+/// Takes `p` from the machine in call number `call`, if it still is; from then on it is the caller's, to offer to others
+/// (offer_processor), and the call counts as one of `blocking_calls`. The monitor and the collector.
+bool take_from_call(processor& p, std::uint64_t call) noexcept;
+
+/// The same for a call that has taken too long: its site counts as slow, and the processor is offered. The monitor only.
 bool retake_processor(processor& p, std::uint64_t call) noexcept;
 
 }  // namespace weft::detail

@@ -9,6 +9,7 @@
 #include "os/ranked_lock.hpp"
 #include "os/signal.hpp"
 #include "os/thread.hpp"
+#include "sched/collector.hpp"
 #include "sched/machine.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/wait.hpp"
@@ -56,6 +57,10 @@ void run(blocking_call& call) noexcept {
     call.error_number = errno_here();
     call.exceptions = exceptions_here();
     exceptions_here() = {};
+    // What was written into the caller's frames meanwhile had no barrier: they are read again before it goes on.
+    if (is_marking()) {
+        static_cast<coroutine*>(call.caller.who)->scan_stamp.store(0, std::memory_order_relaxed);
+    }
     fire(call.caller, wake_reason::signalled);
 }
 

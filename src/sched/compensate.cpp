@@ -37,6 +37,7 @@ void put_away(processor& substitute) noexcept {
     const std::lock_guard hold(sched.idle_lock);
     substitute.retiring.store(false, std::memory_order_relaxed);
     substitute.compensates = nullptr;
+    substitute.spare = true;
     spares.push(substitute);
     --in_use;
     refused.store(false, std::memory_order_relaxed);
@@ -61,6 +62,7 @@ bool compensate(processor& p, watched& w) {
             sched.slot_count.load(std::memory_order_relaxed) == sched.processor_slots_max) {
             return false;  // All are on their way out of use.
         }
+        if (substitute != nullptr) substitute->spare = false;
         ++in_use;
         // Here, and not when it is started: it is seen, by the heavy fence of revoke(), before anybody steals or waits for
         // being woken.

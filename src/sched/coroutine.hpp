@@ -61,13 +61,14 @@ enum class outcome : std::uint8_t { none = 0, value, exception, cancelled };
 
 /// What whoever switches to it or makes it ready must know.
 enum co_traits : std::uint8_t {
-    trait_locked = 1,    // Has a thread_lock: runs on one machine only.
-    trait_affinity = 2,  // `affinity` is set.
-    trait_blocking = 4,  // Inside blocking().
-    trait_cut = 8,       // Yields for something urgent, and is to go on next.
-    trait_sticky = 16,   // Preempted where it may hold something of its thread's.
-    trait_expired = 32,  // Yields because its slice is up, and leaves its processor.
-    trait_goes_on = 64,  // What it last left in `next` was stolen, for it goes on computing.
+    trait_locked = 1,     // Has a thread_lock: runs on one machine only.
+    trait_affinity = 2,   // `affinity` is set.
+    trait_blocking = 4,   // Inside blocking().
+    trait_cut = 8,        // Yields for something urgent, and is to go on next.
+    trait_sticky = 16,    // Preempted where it may hold something of its thread's.
+    trait_expired = 32,   // Yields because its slice is up, and leaves its processor.
+    trait_goes_on = 64,   // What it last left in `next` was stolen, for it goes on computing.
+    trait_borrows = 128,  // Its stack is borrowed; see big_stack.hpp.
 };
 
 /// The first of the codes of split stacks, behind those of reserved ones.
@@ -115,7 +116,12 @@ struct alignas(cache_line) coroutine : sleeper {
     coroutine* link = nullptr;  // Run queues and pools.
     relaxed<stack_ref> stack{};
     relaxed<void*> caught_exceptions{nullptr};
-    relaxed<unsigned> uncaught_exceptions{0};
+    relaxed<std::uint16_t> uncaught_exceptions{0};
+    /// The round of marking in which its stack was last read, while there is a collection; see gc/stacks.hpp.
+    std::atomic<std::uint8_t> scan_stamp{0};
+    /// Its thread is in a blocking call without it, and `context` says from where its stack is in use. Release and acquire:
+    /// who sees it set sees the context.
+    std::atomic<bool> calls{false};
     relaxed<int> error_number{0};
     std::atomic<std::uintptr_t> join{join_none};
 

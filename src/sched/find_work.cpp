@@ -5,6 +5,7 @@
 #include "base/tsan.hpp"
 #include "os/clock.hpp"
 #include "sched/arrivals.hpp"
+#include "sched/collector.hpp"
 #include "sched/compensate.hpp"
 #include "sched/idle.hpp"
 #include "sched/park.hpp"
@@ -59,6 +60,9 @@ void help_others(processor& p) noexcept {
     }
 }
 
+// While the collector marks, all switches go by way of the scheduler stack, where it follows who enters and leaves.
+std::uint64_t next_look(std::uint64_t tick) noexcept { return is_marking() ? 0 : tick; }
+
 // Looks at the clock for timers and for those who come first for a part of the time, and says when to look again.
 void look_around(machine& m, processor& p) noexcept {
     const std::uint64_t tick = p.tick.read();
@@ -74,7 +78,7 @@ void look_around(machine& m, processor& p) noexcept {
     if (!helps && p.earliest_deadline.load(std::memory_order_relaxed) == never && p.woken.empty() &&
         sched.global.empty() && !p.turn.ahead_under_way() &&
         m.sticky_count.load(std::memory_order_relaxed) == 0) {
-        p.look_at = tick + 1 + fairness_ticks;
+        p.look_at = next_look(tick + 1 + fairness_ticks);
         p.look_tick = tick;
         p.look_ns = 0;
         return;
@@ -86,7 +90,8 @@ void look_around(machine& m, processor& p) noexcept {
     const std::int64_t took = std::max<std::int64_t>(now - p.look_ns, 1);
     const std::int64_t fitting = dispatches * look_interval_ns / took;
     p.look_at =
-        tick + 1 + static_cast<std::uint64_t>(std::clamp<std::int64_t>(fitting, 1, fairness_ticks));
+        next_look(tick + 1 +
+                  static_cast<std::uint64_t>(std::clamp<std::int64_t>(fitting, 1, fairness_ticks)));
     p.look_tick = tick;
     p.look_ns = now;
 }
@@ -278,6 +283,7 @@ coroutine* find_work(machine& m) noexcept {
             if (!(m.locked.get() != nullptr ? sleep_locked(m) : sleep_machine(m))) return nullptr;
             continue;
         }
+        answer_collector(m);
         if (coroutine* const c = look_for_work(m)) return c;
         if (!go_idle(m)) return nullptr;
     }

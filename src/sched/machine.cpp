@@ -9,9 +9,11 @@
 #include "base/tsan.hpp"
 #include "context/sanitizer.hpp"
 #include "os/futex.hpp"
+#include "os/nudge.hpp"
 #include "os/signal.hpp"
 #include "os/thread.hpp"
 #include "os/thread_probe.hpp"
+#include "sched/collector.hpp"
 #include "sched/idle.hpp"
 #include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
@@ -50,6 +52,8 @@ void bind_to_thread(machine& m, const void* frame) noexcept {
     }
     m.thread_id.store(this_thread_id(), std::memory_order_relaxed);
     m.block->preempt.store(0, std::memory_order_relaxed);
+    m.block->collector.store(0, std::memory_order_relaxed);
+    m.blocked_nudges = unblock_nudges();
     m.stack_limit = this_stack_limit();
     prepare_for_split_stacks(m, frame);
     m.block->owner.store(&m, std::memory_order_relaxed);
@@ -60,6 +64,9 @@ void unbind_from_thread(machine& m) noexcept {
     m.block->owner.store(nullptr, std::memory_order_relaxed);
     m.block->caller.store(nullptr, std::memory_order_relaxed);
     m.block->preempt.store(0, std::memory_order_relaxed);
+    m.block->collector.store(0, std::memory_order_relaxed);
+    hide_heap(*m.block.get());
+    if (m.blocked_nudges) block_nudges();
     forget_split_stacks(m);
 }
 
@@ -199,6 +206,7 @@ void run_machine(machine& m) noexcept {
             continue;
         }
         run_coroutine(m, *c);
+        receive_visitors(m);
         if (m.locked.get() != nullptr) {
             // Its coroutine has parked, and no other may run here.
             release_sticky(m);

@@ -46,6 +46,8 @@ struct machine {
     relaxed<stack_ref> dead_stack{};
     /// A coroutine that was picked but must be started from the scheduler stack.
     relaxed<coroutine*> handover{nullptr};
+    /// One that has come to the scheduler stack for the collector's sake, and goes on at once.
+    relaxed<coroutine*> visitor{nullptr};
     /// The coroutine that has a thread_lock on this machine.
     relaxed<coroutine*> locked{nullptr};
 
@@ -76,7 +78,8 @@ struct machine {
 
     machine* all_link = nullptr;
     thread_handle thread{};
-    bool is_thread = false;  // Started by us, and to be joined; else the caller of run().
+    bool blocked_nudges = false;  // Its thread did, before it was a machine's.
+    bool is_thread = false;       // Started by us, and to be joined; else the caller of run().
     /// One whose thread ended before this one's did, which joins it. So there is at most one that nobody has joined.
     machine* ended_before = nullptr;
 };

@@ -45,7 +45,7 @@ inline void push_ring(processor& p, coroutine& c) noexcept {
 /// Whether something waits that only the scheduler stack can see to.
 [[nodiscard, gnu::always_inline]] inline bool needs_scheduler(machine& m, processor& p) noexcept {
     return p.tick.read() + 1 >= p.look_at || !p.incoming.empty() || m.locked.get() != nullptr ||
-           m.block->preempt.load(std::memory_order_relaxed) != 0;
+           requests_of(*m.block.get()) != 0;
 }
 
 /// The next coroutine out of the processor's own queues, or null when a look further is due. It still

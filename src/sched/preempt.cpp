@@ -43,6 +43,7 @@ void poison(machine& m) noexcept {
 
 void preemption_point_slow(coroutine& self) noexcept {
     machine& m = *this_machine();
+    if (m.block->collector.load(std::memory_order_relaxed) != 0) visit_scheduler(m, self);
     std::uint32_t request = m.block->preempt.load(std::memory_order_relaxed);
     if (request == preempt_none || request == preempt_simulated) return;
     processor& p = *m.p;

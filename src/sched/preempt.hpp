@@ -65,10 +65,10 @@ bool request_look(machine& m, preempt_request what = preempt_look) noexcept;
 ///   Tested by   tests/split/poison_stress.cpp.
 void poison(machine& m) noexcept;
 
-/// Yields if it was asked to. In a coroutine; no cancellation point.
+/// Yields if it was asked to, and answers the collector. In a coroutine; no cancellation point.
 void preemption_point_slow(coroutine& self) noexcept;
 inline void preemption_point(coroutine& self) noexcept {
-    if (this_thread_block()->preempt.load(std::memory_order_relaxed) != preempt_none) [[unlikely]]
+    if (requests_of(*this_thread_block()) != 0) [[unlikely]]
         preemption_point_slow(self);
 }
 

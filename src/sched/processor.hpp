@@ -34,6 +34,7 @@ struct glimpse {
 };
 
 struct blocking_site;
+struct gc_mutator;
 
 struct alignas(cache_line) processor {
     processor(unsigned number, bool shared, std::uint64_t seed) noexcept
@@ -102,6 +103,16 @@ struct alignas(cache_line) processor {
 
     processor* idle_link = nullptr;  // Under the idle lock.
     bool idle = false;
+    bool spare = false;  // A substitute that is out of use. Under the idle lock.
+
+    // The collector's; see collector.hpp.
+    /// The last of its requests that was answered here. Written by the holder, or, under the idle lock, for a processor that
+    /// nobody holds.
+    std::atomic<std::uint32_t> answered{0};
+    /// What a thread that holds it has as thread_block::heap and thread_block::mutator. Set once, by the holder or by the
+    /// collector; the mutator is stored last, with release.
+    std::atomic<gc_local_head*> heap{&gc_no_heap};
+    std::atomic<gc_mutator*> mutator{nullptr};
 
     alignas(cache_line) owner_cache<coroutine*, tiny_limits ? 4 : 128> coroutines;
     owner_cache<stack_ref, tiny_limits ? 2 : 32> stacks;
@@ -122,16 +133,30 @@ struct alignas(cache_line) processor {
     counter retakes;
 };
 
+/// No object can be allocated on the thread from here on.
+inline void hide_heap(thread_block& block) noexcept {
+    block.heap.store(&gc_no_heap, std::memory_order_relaxed);
+    block.mutator.store(nullptr, std::memory_order_relaxed);
+}
+/// They can again.
+inline void show_heap(thread_block& block, const processor& p) noexcept {
+    gc_mutator* const mutator = p.mutator.load(std::memory_order_acquire);
+    block.heap.store(p.heap.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    block.mutator.store(mutator, std::memory_order_relaxed);
+}
+
 /// From here on `m` holds `p`, which nobody else does.
 inline void hold(machine& m, processor& p) noexcept {
     m.p = &p;
     m.block->segments.store(&p.segments, std::memory_order_relaxed);
+    show_heap(*m.block.get(), p);
     p.holder.store(&m, std::memory_order_relaxed);
 }
 
 /// It no longer holds its processor.
 inline processor& let_go(machine& m) noexcept {
     processor& p = *m.p;
+    hide_heap(*m.block.get());
     p.holder.store(nullptr, std::memory_order_relaxed);
     m.p = nullptr;
     return p;

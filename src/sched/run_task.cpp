@@ -5,6 +5,7 @@
 #include "base/print.hpp"
 #include "base/stack_facts.hpp"
 #include "os/fence.hpp"
+#include "sched/collector.hpp"
 #include "sched/extras.hpp"
 #include "sched/identity.hpp"
 #include "sched/park.hpp"
@@ -63,6 +64,9 @@ WEFT_NOIPA std::uintptr_t run_task(coroutine& self) noexcept {
         keep_error(self, nullptr);
     }
     self.flags.result = result;
+    // The result lies where the joiner will find it, who may be somebody that the collector is done with.
+    if (is_marking()) [[unlikely]]
+        shade_words(self.frame_address(), self.type->size);
     if (coroutine_extras* const extras = peek_extras(self)) {
         extras->locals.clear();
         if (extras->lock_depth != 0) unlock_thread(self, *extras);  // A lock that outlives it.

@@ -9,6 +9,7 @@
 #include "os/cpu_limit.hpp"
 #include "os/fence.hpp"
 #include "sched/blocking_threads.hpp"
+#include "sched/collector.hpp"
 #include "sched/compensate.hpp"
 #include "sched/idle.hpp"
 #include "sched/monitor.hpp"
@@ -116,7 +117,7 @@ void give_descriptor(coroutine& c) noexcept {
     take_over(&c);  // From the inbox it may once have been in.
     drop_extras(c);
     if (c.flags.big_frame) {
-        off_heap_free(c.frame_address());
+        free_unread(c.frame_address());
         c.flags.big_frame = false;
     }
     c.scope = nullptr;
@@ -228,11 +229,14 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     }
     sched.idle_count.store(processor_count);
     sched.active_count.store(processor_count);
+    if (const collector_hooks* const gc = collector.load(std::memory_order_acquire)) gc->start();
 }
 
 void admit_foreign_threads() noexcept { sched.up.store(true, std::memory_order_seq_cst); }
 
 void request_stop_scheduler() noexcept {
+    // Its coordinator asks processors for answers, so it ends while they can still give them.
+    if (const collector_hooks* const gc = collector.load(std::memory_order_acquire)) gc->stop();
     stop_monitor();  // It looks at machines, and at thread-local storage of theirs.
     wake_all_to_stop();
 }
@@ -268,10 +272,12 @@ void stop_scheduler() noexcept {
     sched.idle_processors = {};
     sched.idle_count.store(0);
 
+    const collector_hooks* const gc = collector.load(std::memory_order_acquire);
     for (processor* p : sched.all_processors()) {
         empty_segment_cache(*p);
         while (!p->coroutines.empty()) sched.coroutines.give(*p->coroutines.pop());
         sched.hooks.timers->destroy(p->timers);
+        if (gc != nullptr) gc->give_back(*p);
         off_heap_free(p->seen);
         off_heap_delete(p);
     }
@@ -291,6 +297,7 @@ void stop_scheduler() noexcept {
     sched.segments.release();
     sched.coroutines.release();
     sched.extras.release();
+    if (gc != nullptr) gc->stopped();
 }
 
 }  // namespace weft::detail

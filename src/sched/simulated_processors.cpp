@@ -2,6 +2,7 @@
 
 #include "base/assert.hpp"
 #include "sched/cancel.hpp"
+#include "sched/collector.hpp"
 #include "sched/idle.hpp"
 #include "sched/idle_lists.hpp"
 #include "sched/preempt.hpp"
@@ -144,6 +145,7 @@ void simulated_processors::turn_to(cpu& one) noexcept {
     thread_block& block = *one.m.block.get();
     block.owner.store(&one.m, std::memory_order_relaxed);
     block.segments.store(&one.p.segments, std::memory_order_relaxed);
+    show_heap(block, one.p);
 }
 
 void simulated_processors::run(cpu& one) noexcept {
@@ -159,6 +161,7 @@ void simulated_processors::run(cpu& one) noexcept {
     } else {
         resume_coroutine(one.m, *one.current);
     }
+    receive_visitors(one.m);
     // A request that is still there holds for the next coroutine, too, unless something else has been asked since.
     const std::uint32_t left = asked.exchange(preempt_none, std::memory_order_relaxed);
     if (left != preempt_simulated &&
@@ -210,6 +213,7 @@ void simulated_processors::wake(cpu& one, std::int64_t latency) noexcept {
     sched.spinning.fetch_add(1, std::memory_order_relaxed);
     monitor_->processor_taken();
     one.m.block->segments.store(&here_->p.segments, std::memory_order_relaxed);
+    show_heap(*one.m.block.get(), here_->p);
 }
 
 void simulated_processors::wake_one(const processor* preferred) noexcept {

@@ -5,6 +5,7 @@
 #include "base/off_heap.hpp"
 #include "base/stack_facts.hpp"
 #include "os/thread.hpp"
+#include "sched/collector.hpp"
 #include "sched/machine.hpp"
 #include "sched/preempt.hpp"
 #include "sched/processor.hpp"
@@ -61,7 +62,7 @@ void free_dynamic(segment& s, const void* above) noexcept {
             continue;
         }
         *at = block->next;
-        off_heap_free(block);
+        free_unread(block);
     }
 }
 
@@ -174,7 +175,7 @@ void prepare_for_split_stacks(machine& m, const void* frame) noexcept {
 
 void forget_split_stacks(machine& m) noexcept {
     thread_block& block = *m.block.get();
-    off_heap_delete(block.registers.exchange(nullptr, std::memory_order_relaxed));
+    free_unread(block.registers.exchange(nullptr, std::memory_order_relaxed));
     block.segments.store(nullptr, std::memory_order_relaxed);
     block.scheduler_sp.store(nullptr, std::memory_order_relaxed);
     block.stack_high.store(0, std::memory_order_relaxed);

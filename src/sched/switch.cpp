@@ -5,6 +5,7 @@
 #include "base/tsan.hpp"
 #include "context/sanitizer.hpp"
 #include "sched/claim.hpp"
+#include "sched/collector.hpp"
 #include "sched/extras.hpp"
 #include "sched/idle.hpp"
 #include "sched/park.hpp"
@@ -87,7 +88,7 @@ void attach_stack(machine& m, coroutine& c) noexcept {
 [[gnu::always_inline]] inline void save_exceptions(machine& m, coroutine& c) noexcept {
     const exception_globals& here = *m.exceptions.get();
     c.caught_exceptions = here.caught;
-    c.uncaught_exceptions = here.uncaught;
+    c.uncaught_exceptions = static_cast<std::uint16_t>(here.uncaught);
     c.error_number = *m.error_number;
 }
 
@@ -133,7 +134,7 @@ template <bool for_scheduler = false>
     left.context = from.from;
     if constexpr (for_scheduler) {
         if (left.state.load(std::memory_order_relaxed) == co_state::running) {
-            WEFT_ASSERT(sched.sim.load(std::memory_order_relaxed) != nullptr);
+            WEFT_ASSERT(m.visitor == &left || sched.sim.load(std::memory_order_relaxed) != nullptr);
             return;  // It stays.
         }
     }
@@ -298,6 +299,17 @@ template <bool yields = false>
 
 void switch_to_scheduler(machine& m, coroutine& self) noexcept {
     void* fake_stack = nullptr;
+    if (is_marking()) [[unlikely]]
+        tell_of_leaving(m, self);
+    save_exceptions(m, self);
+    become_scheduler(m);
+    const arrival from = jump_to(scheduler_stack_of(m), &fake_stack, &self);
+    arrive(from, fake_stack);
+}
+
+void visit_scheduler(machine& m, coroutine& self) noexcept {
+    void* fake_stack = nullptr;
+    m.visitor = &self;
     save_exceptions(m, self);
     become_scheduler(m);
     const arrival from = jump_to(scheduler_stack_of(m), &fake_stack, &self);
@@ -341,6 +353,8 @@ void yield_current(coroutine& self) noexcept {
 
 bool run_coroutine(machine& m, coroutine& c) noexcept {
     if (!enter(m, c)) return false;
+    if (is_marking()) [[unlikely]]
+        collector.load(std::memory_order_relaxed)->entering(m, c);
     go_to(m, c);
     return true;
 }

@@ -23,6 +23,10 @@ namespace weft::detail {
 /// where they can.
 void switch_to_scheduler(machine& m, coroutine& self) noexcept;
 
+/// Passes by the scheduler stack, where the machine answers the collector (collector.hpp), and goes on at once: no other
+/// coroutine runs in between. Its state is running.
+void visit_scheduler(machine& m, coroutine& self) noexcept;
+
 /// From the scheduler stack: runs `c` and whatever it hands over to. Returns when somebody comes back here.
 /// False: `c` was claimed and did not run.
 bool run_coroutine(machine& m, coroutine& c) noexcept;

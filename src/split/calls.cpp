@@ -3,11 +3,13 @@
 #include "base/assert.hpp"
 #include "base/off_heap.hpp"
 #include "base/stack_facts.hpp"
+#include "sched/collector.hpp"
 #include "sched/machine.hpp"
 #include "sched/preempt.hpp"
 #include "sched/processor.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/split_stack.hpp"
+#include "sched/switch.hpp"
 #include "split/mode.hpp"
 
 #include <array>
@@ -69,6 +71,11 @@ void weft_preempt_here() noexcept {
     coroutine& self = *this_coroutine();
     thread_block& block = *m.block.get();
     block.poisoned.store(0, std::memory_order_relaxed);
+    // Wherever it is: nothing else runs before it goes on, on this thread.
+    if (block.collector.load(std::memory_order_relaxed) != 0 && m.p.get() != nullptr &&
+        self.state.load(std::memory_order_relaxed) == co_state::running) {
+        visit_scheduler(m, self);
+    }
     if (!is_to_yield(m) || !may_preempt(self, m)) return;
     saved_registers* const mine = block.registers.load(std::memory_order_relaxed);
     saved_registers* fresh = nullptr;
@@ -84,7 +91,7 @@ void weft_preempt_here() noexcept {
     preempt_implicitly(self);
     here.flags &= static_cast<std::uint16_t>(~SEGMENT_REGISTERS);
     thread_block& now = *this_thread_block();
-    off_heap_delete(now.registers.exchange(mine, std::memory_order_relaxed));
+    free_unread(now.registers.exchange(mine, std::memory_order_relaxed));
 }
 
 // Phase 2 of an exception passes the frame of a crossing: the segment above it is left. The unwinder still runs there.

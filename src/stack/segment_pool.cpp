@@ -262,9 +262,9 @@ segment* segment_pool::take_huge(std::size_t usable) noexcept {
 
 void segment_pool::give_huge(segment& s) noexcept {
     out_.fetch_sub(s.size(), std::memory_order_relaxed);
-    if (s.size() <= huge_kept_size) {
+    {
         const std::lock_guard hold(lock_);
-        if (huge_count_ != huge_kept) {
+        if (keeps_huge_ || (s.size() <= huge_kept_size && huge_count_ != huge_kept)) {
             s.flags = 0;
             s.link = huge_;
             huge_ = &s;
@@ -273,6 +273,31 @@ void segment_pool::give_huge(segment& s) noexcept {
         }
     }
     release_pages(s.base() - page_size, s.size() + page_size);
+}
+
+void segment_pool::keep_huge(bool kept) noexcept {
+    segment* surplus = nullptr;
+    {
+        const std::lock_guard hold(lock_);
+        keeps_huge_ = kept;
+        if (kept) return;
+        std::size_t count = 0;
+        for (segment** at = &huge_; *at != nullptr;) {
+            segment* const s = *at;
+            if (s->size() <= huge_kept_size && count++ < huge_kept) {
+                at = &s->link;
+                continue;
+            }
+            *at = s->link;
+            --huge_count_;
+            s->link = surplus;
+            surplus = s;
+        }
+    }
+    while (segment* const s = surplus) {
+        surplus = s->link;
+        release_pages(s->base() - page_size, s->size() + page_size);
+    }
 }
 
 // Gives the mappings of all huge ones from `at` on back; returns how many bytes.
@@ -378,6 +403,7 @@ std::size_t segment_pool::cool_large() noexcept {
 // Of the huge ones those behind the last used; it goes with the next round if nobody has used it.
 std::size_t segment_pool::cool_huge() noexcept {
     const std::lock_guard hold(lock_);
+    if (keeps_huge_) return 0;
     segment** kept = &huge_;
     if (huge_ != nullptr && huge_->flags == 0) {
         huge_->flags = 1;

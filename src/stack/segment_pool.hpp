@@ -38,6 +38,8 @@ public:
     /// loop takes one each time.
     [[nodiscard]] segment* take_huge(std::size_t usable) noexcept;
     void give_huge(segment& s) noexcept;
+    /// While `kept`, no segment is unmapped, because somebody may be reading one that is not in use any more.
+    void keep_huge(bool kept) noexcept;
 
     /// Gives the pages back of what has lain free since the call before the last one; of some thousands of slabs, the others
     /// with the next calls. Returns how many bytes that were. The monitor only.
@@ -121,6 +123,7 @@ private:
     static constexpr std::size_t huge_kept_size = std::size_t{1} << 20;
     segment* huge_ = nullptr;  // Free ones, the last used first.
     std::size_t huge_count_ = 0;
+    bool keeps_huge_ = false;
     std::atomic<std::uint64_t> out_{0};
 };
 

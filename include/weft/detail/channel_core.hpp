@@ -49,6 +49,7 @@ inline constexpr std::int64_t chan_tries = std::numeric_limits<std::int64_t>::mi
 /// A value that could not be taken out, on its way back. The box that it is in begins with it.
 struct returned_cell {
     returned_cell* next = nullptr;
+    bool carried = false;  // The box is a carrier (gc_carrier.hpp).
 };
 
 /// To a receiver that waits, or else to a place in the buffer.
@@ -63,16 +64,17 @@ struct channel_owner {
 };
 
 struct alignas(16) channel_core {
-    channel_core(std::size_t cells, std::size_t size, bool boxes,
+    channel_core(std::size_t cells, std::size_t size, bool boxes, bool carries,
                  void (*destroy)(void* cell) noexcept) noexcept
-        : boxed(boxes), cell_size(static_cast<std::uint32_t>(size)),
+        : boxed(boxes), carried(carries), cell_size(static_cast<std::uint32_t>(size)),
           capacity(static_cast<std::uint32_t>(cells)), drop(destroy) {}
     channel_core(const channel_core&) = delete;
     channel_core& operator=(const channel_core&) = delete;
 
     spin_lock lock;
     std::atomic<bool> closed{false};
-    const bool boxed;  // Cells are addresses of boxes.
+    const bool boxed;    // Cells are addresses of boxes.
+    const bool carried;  // All of it is a carrier (gc_carrier.hpp).
     std::atomic<std::uint32_t> handles{1};
     const std::uint32_t cell_size;
     const std::uint32_t capacity;
@@ -132,9 +134,9 @@ struct alignas(16) channel_core {
     }
 };
 
-/// Throws std::bad_alloc.
+/// `carried`: its cells may hold pointers of the collected heap. Throws std::bad_alloc.
 [[nodiscard]] channel_core* make_channel(std::size_t capacity, std::size_t cell_size, bool boxed,
-                                         void (*drop)(void* cell) noexcept);
+                                         bool carried, void (*drop)(void* cell) noexcept);
 /// The last handle: destroys what is left inside.
 void destroy_channel(channel_core& c) noexcept;
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <weft/detail/channel_core.hpp>
+#include <weft/detail/gc_carrier.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -50,21 +51,29 @@ struct box : returned_cell {
     T value;
 };
 
-[[nodiscard]] void* allocate_box(std::size_t size, std::size_t align);
-void free_box(void* box) noexcept;
+/// `carried`: the value in it may hold pointers of the collected heap.
+[[nodiscard]] void* allocate_box(std::size_t size, std::size_t align, bool carried);
+void free_box(void* box, bool carried) noexcept;
 
 // T is never a reference: those who call make_box and send_value move what they give them, so std::move is right in both.
 // NOLINTBEGIN(bugprone-move-forwarding-reference)
 template <class T>
 [[nodiscard]] box<T>* make_box(T&& value) {
-    void* const memory = allocate_box(sizeof(box<T>), alignof(box<T>));
+    const bool carried = gc_traced<T> && has_collector();
+    void* const memory = allocate_box(sizeof(box<T>), alignof(box<T>), carried);
+    const auto fill = [&] {
+        shade_leaving(value);
+        auto* const made = ::new (memory) box<T>(std::move(value));
+        made->carried = carried;
+        return made;
+    };
     if constexpr (std::is_nothrow_move_constructible_v<T>) {
-        return ::new (memory) box<T>(std::move(value));
+        return fill();
     } else {
         try {
-            return ::new (memory) box<T>(std::move(value));
+            return fill();
         } catch (...) {
-            free_box(memory);
+            free_box(memory, carried);
             throw;
         }
     }
@@ -73,8 +82,9 @@ template <class T>
 
 template <class T>
 void destroy_box(box<T>* b) noexcept {
+    const bool carried = b->carried;
     b->~box<T>();
-    free_box(b);
+    free_box(b, carried);
 }
 
 /// Moves `value`, which is in_cell, out by its bytes, which have been taken already.
@@ -173,6 +183,7 @@ private:
 
     template <class F>
     static void pass_from_sender(const received& got, F&& f) {
+        shade_leaving(*static_cast<T*>(got.source));
         try {
             std::forward<F>(f)(std::move(*static_cast<T*>(got.source)));
         } catch (...) {
@@ -210,6 +221,7 @@ template <class T>
 template <class T>
 void send_value(channel_core& c, T&& value) {
     if constexpr (in_cell<T>) {
+        shade_leaving(value);
         if constexpr (std::is_trivially_copyable_v<T>) {
             if (c.push_quickly<sizeof(T)>(std::addressof(value))) [[likely]]
                 return;
@@ -242,6 +254,7 @@ void send_permitted(channel_core& c, send_permit permit, T& value) {
 /// Sends `value` until `deadline`; it is touched only when it is sent.
 template <class T>
 bool send_value_until(channel_core& c, T& value, std::int64_t deadline) {
+    shade_leaving(value);
     if constexpr (in_cell<T>) {
         if constexpr (std::is_trivially_copyable_v<T>) {
             if (c.push_quickly<sizeof(T)>(std::addressof(value))) return true;

@@ -1,6 +1,7 @@
 // weft::local<T>: what thread_local is to threads.
 #pragma once
 
+#include <weft/detail/gc_carrier.hpp>
 #include <weft/version.hpp>
 
 #include <cstddef>
@@ -60,7 +61,7 @@ public:
     [[nodiscard]] T& get() {
         void* value = detail::find_local(key_);
         if (value == nullptr) {
-            std::unique_ptr<T> made = start_(*this);
+            held made = start_(*this);
             detail::store_local(key_, made.get());
             value = made.release();
         }
@@ -72,12 +73,19 @@ public:
     [[nodiscard]] T* operator->() { return std::addressof(get()); }
 
 private:
-    static void destroy(void* value) noexcept { delete static_cast<T*>(value); }
-    static void* copy(const void* value) { return new T(*static_cast<const T*>(value)); }
+    struct deleter {
+        void operator()(T* value) const noexcept { detail::delete_carried(value); }
+    };
+    using held = std::unique_ptr<T, deleter>;
 
-    static std::unique_ptr<T> value_initialised(const local&) { return std::make_unique<T>(); }
-    static std::unique_ptr<T> copy_of_initial(const local& self) {
-        return std::make_unique<T>(*self.initial_);
+    static void destroy(void* value) noexcept { detail::delete_carried(static_cast<T*>(value)); }
+    static void* copy(const void* value) {
+        return detail::new_carried<T>(*static_cast<const T*>(value));
+    }
+
+    static held value_initialised(const local&) { return held(detail::new_carried<T>()); }
+    static held copy_of_initial(const local& self) {
+        return held(detail::new_carried<T>(*self.initial_));
     }
 
     static constexpr detail::local_type fresh{nullptr, &destroy};
@@ -86,7 +94,7 @@ private:
     // Only the constructor that needs it names what copies: std::vector<std::unique_ptr<int>> claims to be
     // copyable, and does not compile when it is copied.
     const std::optional<T> initial_;
-    std::unique_ptr<T> (*const start_)(const local&);
+    held (*const start_)(const local&);
     const std::uint32_t key_;
 };
 

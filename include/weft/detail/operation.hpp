@@ -18,7 +18,7 @@ extern std::atomic<std::uint32_t> simulation_detour;
 /// Whether an operation has to look up: because of a simulation, or a request to yield.
 [[nodiscard, gnu::always_inline]] inline bool
 must_look_up(const thread_block& here = *this_thread_block()) noexcept {
-    return (look(here.preempt) | look(simulation_detour)) != 0;
+    return (requests_of(here) | look(simulation_detour)) != 0;
 }
 
 /// Yields if asked to; a scheduling point when simulating. std::logic_error on a foreign thread while there is a

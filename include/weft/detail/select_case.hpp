@@ -161,6 +161,7 @@ public:
         // What a case has stored it can send but once.
         wish.channel = sent_ ? nullptr : channel_.core();
         wish.sends = true;
+        shade_leaving(value_);
         if constexpr (in_cell<T>) {
             wish.cell = const_cast<void*>(static_cast<const void*>(std::addressof(value_)));
         } else {

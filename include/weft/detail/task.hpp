@@ -10,6 +10,7 @@
 #pragma once
 
 #include <weft/detail/call_site.hpp>
+#include <weft/detail/gc_carrier.hpp>
 #include <weft/detail/stack_kind.hpp>
 
 #include <cstddef>
@@ -139,6 +140,7 @@ coroutine& spawn_task(F&& f, const spawn_options* options, scope_core* scope, sp
 
     coroutine& c = begin_spawn(frame::type, options, scope, mode, where);
     void* const at = static_cast<frame*>(frame_of(c))->call_bytes;
+    shade_leaving(f);  // For a moment it is in neither place where the collector looks.
     if constexpr (std::is_nothrow_constructible_v<call, F>) {
         ::new (at) call(std::forward<F>(f));
     } else {

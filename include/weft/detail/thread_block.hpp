@@ -13,6 +13,8 @@
 namespace weft::detail {
 
 struct coroutine;
+struct gc_local_head;
+struct gc_mutator;
 struct machine;
 struct saved_registers;
 struct segment_cache;
@@ -23,12 +25,18 @@ using attention_word = std::atomic<std::uint32_t>;
 /// What a thread that runs no coroutine looks at: 0 but in a simulation, which has no place for such threads.
 extern attention_word no_attention;
 
-// Ownership: written by the thread itself, but for `preempt`, which others set and the thread clears.
+/// What a thread has that may not allocate objects of the collected heap, or has not done so yet: no free slot.
+extern gc_local_head gc_no_heap;
+
+// Ownership: written by the thread itself, but for `preempt` and `collector`, which others set and the thread clears.
 // Atomic all the same, and always relaxed: coroutines that follow each other on a thread are different
 // threads to ThreadSanitizer. Aligned so that its address leaves room for four flags: see this_agent().
 struct alignas(16) thread_block {
     /// Asks whatever runs on this thread to pass through the scheduler soon.
     attention_word preempt{0};
+    /// Asks it to pass through the scheduler at once, and then to go on: the collector wants an answer. Beside `preempt`, so
+    /// that one load sees both (requests_of).
+    attention_word collector{0};
 
     /// The attention word of the running coroutine, or `no_attention`; never null.
     std::atomic<attention_word*> attention{&no_attention};
@@ -62,6 +70,15 @@ struct alignas(16) thread_block {
     /// The coroutine whose blocking call runs here. The report of a crash reads it, and only where `current` and `owner` are
     /// null, because elsewhere it is left over from an earlier call.
     std::atomic<coroutine*> caller{nullptr};
+
+    // The collected heap. All three belong to the processor that the thread holds, or to a thread that is attached.
+
+    /// Where objects come from: never null.
+    std::atomic<gc_local_head*> heap{&gc_no_heap};
+    /// What the collector knows of whoever runs here; null where nobody may allocate.
+    std::atomic<gc_mutator*> mutator{nullptr};
+    /// Not 0 while the thread is in the middle of what an answer, given by a signal handler, would disturb.
+    std::atomic<std::uint32_t> gc_busy{0};
 };
 
 }  // namespace weft::detail
@@ -98,13 +115,22 @@ template <class T>
     return value;
 }
 
+/// Both requests that whoever runs on the thread may have got, `preempt` and `collector`: 0 if none.
+[[gnu::always_inline]] [[nodiscard]] inline std::uint64_t
+requests_of(const thread_block& block) noexcept {
+    using word [[gnu::may_alias]] = std::uint64_t;
+    word both;
+    __atomic_load(reinterpret_cast<const word*>(&block.preempt), &both, __ATOMIC_RELAXED);
+    return both;
+}
+
 /// What safepoints do when a word asked for it: yields, or throws `cancelled`.
 void safepoint_slow();
 
 /// Whether a word asks for it. Always so in a simulation, where every operation is a scheduling point.
 [[gnu::always_inline]] [[nodiscard]] inline bool safepoint_due() noexcept {
     const thread_block* const block = this_thread_block();
-    return (look(block->preempt) | look(*look(block->attention))) != 0;
+    return (requests_of(*block) | look(*look(block->attention))) != 0;
 }
 
 }  // namespace weft::detail
