@@ -4,6 +4,7 @@
 #include <weft/chan.hpp>
 #include <weft/clock.hpp>
 #include <weft/exceptions.hpp>
+#include <weft/gc.hpp>
 #include <weft/go.hpp>
 #include <weft/report.hpp>
 #include <weft/runtime.hpp>

@@ -1,0 +1,4 @@
+// Must not compile: the collector does not look into malloc memory.
+#include <weft/gc.hpp>
+
+std::promise<weft::gc::ptr<int>> hidden;
