@@ -525,6 +525,8 @@ class Parser:
             words = words[:-2]
         # The name, up to the parenthesis of the parameters.
         operator = words.index("operator") if "operator" in words else None
+        if operator is not None and "->" in words[:operator]:
+            operator = None  # Named by a type: of a deduction guide, say.
         if operator is not None:
             paren = operator + 1
             if words[paren] == "(":
