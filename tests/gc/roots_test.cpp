@@ -68,7 +68,8 @@ TEST(GcRoots, CopiesAreRootsOfTheirOwn) {
     EXPECT_EQ(b.get(), &objects[2]);
     b = std::move(c);
     EXPECT_EQ(seen(), only({&objects[1], &objects[1]}));
-    b = b;
+    const auto& same = b;
+    b = same;
     EXPECT_EQ(b.get(), &objects[1]);
     b.reset();
     a.reset();

@@ -89,7 +89,7 @@ TEST_P(GcSurface, MakesAggregatesAndClasses) {
         EXPECT_EQ(p->y, 2);
         const auto zero = gc::make<point>();
         EXPECT_EQ(zero->x, 0);
-        const auto text = gc::make<std::string>(3, 'x');
+        const auto text = gc::make<std::string>(3u, 'x');
         EXPECT_EQ(*text, "xxx");
         const gc::ptr<const int> constant = gc::make<const int>(7);
         EXPECT_EQ(*constant, 7);
@@ -165,7 +165,7 @@ TEST_P(GcSurface, MakesArrays) {
 
 TEST_P(GcSurface, PointersPastTheEndKeepAnArray) {
     run([] {
-        for (const std::size_t n : {1, 2, 3, 5, 8, 100, 1023, 4000}) {
+        for (const std::size_t n : {1u, 2u, 3u, 5u, 8u, 100u, 1023u, 4000u}) {
             const int* past = nullptr;
             gc::weak<int> first;
             {
@@ -710,7 +710,7 @@ TEST_P(GcSurface, FunctionsKeepWhatTheyCapture) {
 TEST_F(GcOutside, MakingObjectsNeedsACoroutineOrAnAttachedThread) {
     EXPECT_THROW(static_cast<void>(gc::make<int>(1)), std::logic_error);
     EXPECT_THROW(gc::collect(), std::logic_error);
-    EXPECT_THROW(gc::attach(), std::logic_error);
+    EXPECT_THROW(const gc::attach refused, std::logic_error);
     run([] {
         std::thread([] {
             EXPECT_THROW(static_cast<void>(gc::make<int>(1)), std::logic_error);

@@ -110,7 +110,8 @@ TEST_F(GcWeak, AreCopiedAndMoved) {
     a = c;
     swap(a, b);
     a = std::move(b);
-    a = a;
+    const auto& same = a;
+    a = same;
     EXPECT_EQ(a.lock(), object);
     a = nullptr;
     c.reset();

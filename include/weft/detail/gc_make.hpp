@@ -122,7 +122,9 @@ requires(!std::is_array_v<T>)
         weft::detail::gc_set_trailer(static_cast<std::byte*>(slot) + weft::detail::gc_room(bytes),
                                      weft::detail::gc_type_of<object>, 1);
     }
-    return ptr<T>(weft::detail::gc_fresh(), made);
+    // With the barrier, though the object is new. The result may be constructed in place, in an object that another
+    // thread has allocated black, while this thread has not answered the second handshake and allocates white.
+    return ptr<T>(made);
 }
 
 }  // namespace weft::gc

@@ -30,10 +30,6 @@ gc_array_size(const void* elements) noexcept {
     return elements == nullptr ? 0 : static_cast<const std::size_t*>(elements)[-1];
 }
 
-/// For an object that its maker has on its stack, or had when the collector last asked: it is new and black, or white
-/// and about to be found there. Such a pointer may be stored without the barrier.
-struct gc_fresh {};
-
 template <class From, class To>
 concept gc_points_to = std::convertible_to<From*, To*>;
 
@@ -82,10 +78,6 @@ public:
     template <class U>
     [[gnu::always_inline]] ptr([[maybe_unused]] const ptr<U>& owner, T* inside) noexcept {
         set(inside);
-    }
-
-    [[gnu::always_inline]] ptr(weft::detail::gc_fresh, T* made) noexcept {
-        __atomic_store_n(&object_, made, __ATOMIC_RELAXED);  // Relaxed: as in gc_store().
     }
 
     [[gnu::always_inline]] ptr& operator=(const ptr& other) noexcept {
