@@ -87,20 +87,20 @@ std::optional<std::int64_t> duration(std::string_view text, std::int64_t most) n
     return std::nullopt;
 }
 
-// Sets a key whose values are 0 and 1.
-template <bool environment::*Key>
-bool set_flag(environment& e, std::string_view v) noexcept {
-    if (v != "0" && v != "1") return false;
-    e.*Key = v == "1";
-    return true;
-}
-
-// One entry of the table. `set` returns false for a value it does not take.
+// One entry of the table. `set` returns false for a value it does not take; without it the values are 0 and 1.
 struct entry {
     std::string_view key;
     std::string_view expected;
-    bool (*set)(environment&, std::string_view) noexcept;
+    bool (*set)(environment&, std::string_view) noexcept = nullptr;
+    bool environment::*flag = nullptr;
 };
+
+bool set(const entry& known, environment& e, std::string_view value) noexcept {
+    if (known.set != nullptr) return known.set(e, value);
+    if (value != "0" && value != "1") return false;
+    e.*known.flag = value == "1";
+    return true;
+}
 
 constexpr entry variables[] = {
     {"WEFT_PROCS", "a number of processors from 1 to 1024",
@@ -154,7 +154,7 @@ constexpr entry debug_keys[] = {
          if (n) e.steal_seed = *n;
          return n.has_value();
      }},
-    {"crash", "0 or 1", set_flag<&environment::crash>},
+    {"crash", "0 or 1", nullptr, &environment::crash},
     {"sigquit", "0 or 1",
      [](environment& e, std::string_view v) noexcept {
          if (v != "0" && v != "1") return false;
@@ -167,10 +167,10 @@ constexpr entry debug_keys[] = {
          e.dump_full = v == "full";
          return true;
      }},
-    {"gctrace", "0 or 1", set_flag<&environment::gc_trace>},
-    {"gcpoison", "0 or 1", set_flag<&environment::gc_poison>},
-    {"throwstack", "0 or 1", set_flag<&environment::throw_stack>},
-    {"unclaimed", "0 or 1", set_flag<&environment::unclaimed>},
+    {"gctrace", "0 or 1", nullptr, &environment::gc_trace},
+    {"gcpoison", "0 or 1", nullptr, &environment::gc_poison},
+    {"throwstack", "0 or 1", nullptr, &environment::throw_stack},
+    {"unclaimed", "0 or 1", nullptr, &environment::unclaimed},
 };
 
 const entry* find(const entry* first, const entry* last, std::string_view key) noexcept {
@@ -193,7 +193,7 @@ void read_debug_list(environment& e, std::string_view list) noexcept {
         const entry* const known = find(std::begin(debug_keys), std::end(debug_keys), key);
         if (known == nullptr) {
             complain_unknown("WEFT_DEBUG key", key);
-        } else if (!known->set(e, value)) {
+        } else if (!set(*known, e, value)) {
             complain(key, value, known->expected);
         }
     }
@@ -215,7 +215,7 @@ environment read_environment(const char* const* variable) noexcept {
         if (key == "WEFT_DEBUG") {
             read_debug_list(result, value);
         } else if (const entry* known = find(std::begin(variables), std::end(variables), key)) {
-            if (!known->set(result, value)) complain(key, value, known->expected);
+            if (!set(*known, result, value)) complain(key, value, known->expected);
         } else {
             complain_unknown("environment variable", key);
         }
