@@ -55,8 +55,8 @@ private:
 
 /// A whole collection: what is unreachable when it is called is found. Waits, the calling coroutine or thread
 /// alone; the others go on. Called by a coroutine it also waits for the destructors and cleanups of what it has
-/// found. With no runtime up, it collects in place, and destructors wait for the next runtime. Not a cancellation
-/// point. Throws std::logic_error in the child of a fork, and on a thread outside of a simulation.
+/// found. Not a cancellation point. Throws std::logic_error when no runtime is up, in the child of a fork, and on a
+/// thread outside of a simulation.
 void collect();
 
 /// A collection is due when the heap has grown by so many percent of what was alive after the last one. Returns the old

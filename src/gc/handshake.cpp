@@ -229,7 +229,9 @@ void answer_as_attached(gc_mutator& mutator, thread_block& block,
 }  // namespace
 
 void handshake(gc_request& asked, void (*meanwhile)() noexcept) noexcept {
-    publish_request(asked, meanwhile);
+    publish_request(asked, [meanwhile] {
+        if (meanwhile != nullptr) meanwhile();
+    });
     // Its pair is the light one of who adds a processor, or takes one over: either we find the processor, or it compares with
     // this number. And whoever has read `gc_marking` before this has stored before it, too.
     heavy_fence();

@@ -24,8 +24,7 @@ struct coroutine;
 struct machine;
 
 /// Asks, and returns when all mutators have answered. `asked.number` is set. `meanwhile` as in publish_request().
-void handshake(
-    gc_request& asked, void (*meanwhile)() noexcept = []() noexcept {}) noexcept;
+void handshake(gc_request& asked, void (*meanwhile)() noexcept = nullptr) noexcept;
 
 /// The holder's answer, on its scheduler stack: collector_hooks::answer.
 void answer_here(machine& m, coroutine* visitor) noexcept;

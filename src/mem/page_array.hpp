@@ -73,8 +73,10 @@ private:
     void take(void* at, std::size_t bytes) noexcept {
         data_ = static_cast<T*>(at);
         bytes_ = bytes;
+        // NOLINTBEGIN(bugprone-sizeof-expression): T may be a pointer.
         capacity_ = bytes / sizeof(T);
         shrinks_below_ = bytes > 2 * chunk ? (bytes - chunk) / 2 / sizeof(T) : 0;
+        // NOLINTEND(bugprone-sizeof-expression)
     }
 
     T* data_ = nullptr;

@@ -92,20 +92,23 @@ template <class T, class Held, class... Args>
 
 /// new and delete, likewise.
 template <class T, class... Args>
+[[nodiscard]] T* new_in_carrier(Args&&... args) {
+    void* const memory = allocate_carrier(sizeof(T), alignof(T));
+    if constexpr (std::is_nothrow_constructible_v<T, Args...>) {
+        return ::new (memory) T(std::forward<Args>(args)...);
+    } else {
+        try {
+            return ::new (memory) T(std::forward<Args>(args)...);
+        } catch (...) {
+            free_carrier(memory);
+            throw;
+        }
+    }
+}
+template <class T, class... Args>
 [[nodiscard]] T* new_carried(Args&&... args) {
     if constexpr (gc_traced<T>) {
-        void* const memory = allocate_carrier(sizeof(T), alignof(T));
-        T* made = nullptr;
-        if constexpr (std::is_nothrow_constructible_v<T, Args...>) {
-            made = ::new (memory) T(std::forward<Args>(args)...);
-        } else {
-            try {
-                made = ::new (memory) T(std::forward<Args>(args)...);
-            } catch (...) {
-                free_carrier(memory);
-                throw;
-            }
-        }
+        T* const made = new_in_carrier<T>(std::forward<Args>(args)...);
         shade_leaving(*made);
         return made;
     } else {

@@ -26,6 +26,7 @@ struct gc_closure final : gc_callable<R, A...> {
     using base = gc_callable<R, A...>;
 
     template <class Callable>
+    // NOLINTNEXTLINE(bugprone-forwarding-reference-overload): only made from a function.
     explicit gc_closure(Callable&& from) : base(&call), callee(std::forward<Callable>(from)) {}
 
     static R call(base& self, A&&... a) {
@@ -67,6 +68,7 @@ public:
     function(const function&) noexcept = default;
     function(function&&) noexcept = default;
     template <class F>
+    // NOLINTNEXTLINE(bugprone-forwarding-reference-overload): takes<F> excludes it.
     requires takes<F> function(F&& f) {
         using callee = std::decay_t<F>;
         if constexpr (std::is_pointer_v<callee> || std::is_member_pointer_v<callee>) {

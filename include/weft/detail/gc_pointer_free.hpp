@@ -294,6 +294,8 @@ concept gc_binds_as_tuple = requires {
     sizeof(std::tuple_size<T>);
 };
 
+// The order of the questions matters, not that some answers are alike.
+// NOLINTBEGIN(bugprone-branch-clone)
 template <class T, class... Owners>
 [[nodiscard]] constexpr bool gc_is_pointer_free_aggregate() noexcept {
     constexpr std::size_t flat = gc_flat_members<T>();
@@ -362,5 +364,6 @@ constexpr bool gc_is_pointer_free() noexcept {
         return false;
     }
 }
+// NOLINTEND(bugprone-branch-clone)
 
 }  // namespace weft::detail

@@ -69,7 +69,8 @@ public:
         return *this;
     }
     weak& operator=(weak&& other) noexcept {
-        weak(std::move(other)).swap(*this);
+        weak taken(std::move(other));
+        taken.swap(*this);
         return *this;
     }
     template <class P>

@@ -172,7 +172,7 @@ void weak_shard::add_segment() noexcept {
     }
     const std::size_t segment = segment_of(room);
     if (segment >= segments) return;
-    const std::size_t bytes = room * sizeof(weak_cell*);
+    const std::size_t bytes = room * sizeof(weak_cell*);  // NOLINT(bugprone-sizeof-expression)
     void* memory = nullptr;
     if (bytes >= page_size) {
         memory = reserve_pages(bytes, page_size, "weak table");
@@ -209,6 +209,7 @@ void weak_shard::give_back_memory() noexcept {
     if (cells_ != 0) return;
     for (std::size_t s = 1; s != segments; ++s) {
         if (segment_[s] == nullptr) break;
+        // NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers.
         free_segment(segment_[s], (first_size << (s - 1)) * sizeof(weak_cell*));
         segment_[s] = nullptr;
     }

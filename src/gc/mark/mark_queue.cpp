@@ -9,9 +9,9 @@
 namespace weft::detail {
 namespace {
 
-constexpr std::size_t entries_least = tiny_limits ? 512 : 16 * 1024;
+constexpr std::size_t entries_least = tiny_limits ? 512 : std::size_t{16} * 1024;
 // What a queue may keep from one collection to the next.
-constexpr std::size_t entries_kept = 128 * 1024;
+constexpr std::size_t entries_kept = std::size_t{128} * 1024;
 static_assert(entries_least * sizeof(mark_entry) % page_size == 0);
 
 }  // namespace
