@@ -257,6 +257,35 @@ struct lists {
     static constexpr auto gc_fields = gc::fields<&lists::p>;
 };
 
+struct with_text {
+    int n;
+    char text[12];
+};
+struct with_much_text {
+    int n;
+    char text[5000];
+};
+struct with_array {
+    gc::ptr<int> p;
+    std::array<int, 4> a;
+};
+struct inside {
+    int n;
+    with_text t;
+};
+TEST(GcPointerFree, SeesArraysAtTheEnd) {
+    using weft::detail::gc_size_of;
+    EXPECT_EQ(gc_size_of<with_text>, sizeof(with_text) + 1);
+    EXPECT_EQ(gc_size_of<with_much_text>, sizeof(with_much_text) + 1);
+    EXPECT_EQ(gc_size_of<with_array>, sizeof(with_array) + 1);
+    EXPECT_EQ(gc_size_of<inside>, sizeof(inside) + 1);
+    EXPECT_EQ((gc_size_of<std::array<int, 4>>), sizeof(int[4]) + 1);
+    EXPECT_EQ(gc_size_of<point>, sizeof(point));
+    EXPECT_EQ(gc_size_of<collected>, sizeof(collected));
+    EXPECT_EQ(gc_size_of<person>, sizeof(person));
+    EXPECT_EQ(gc_size_of<std::string>, sizeof(std::string));
+}
+
 TEST(GcPointerFree, DecidesWhereObjectsLie) {
     using weft::detail::gc_kind;
     using weft::detail::gc_kind_of;

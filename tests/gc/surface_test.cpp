@@ -204,6 +204,33 @@ TEST_P(GcSurface, ElementsOfArraysAreDestroyedFromTheEnd) {
     });
 }
 
+TEST_P(GcSurface, PointersPastTheEndOfAnArrayInAnObjectKeepIt) {
+    struct buffer {
+        std::size_t used = 0;
+        char text[56] = {};
+    };
+    run([] {
+        gc::weak<buffer> first;
+        gc::weak<std::array<int, 16>> second;
+        const char* past = nullptr;
+        const int* past_numbers = nullptr;
+        elsewhere([&] {
+            const auto b = gc::make<buffer>();
+            const auto numbers = gc::make<std::array<int, 16>>();
+            first = b;
+            second = numbers;
+            past = std::end(b->text);
+            past_numbers = numbers->data() + 16;
+        });
+        gc::collect();
+        gc::collect();
+        EXPECT_FALSE(first.expired());
+        EXPECT_FALSE(second.expired());
+        EXPECT_EQ(past[-1], 0);
+        EXPECT_EQ(past_numbers[-1], 0);
+    });
+}
+
 // Pointers. ----------------------------------------------------------------------------------------------------------
 
 struct base {

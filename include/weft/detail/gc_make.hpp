@@ -51,6 +51,10 @@ requires(sizeof(T) !=
     return bytes + align;
 }
 
+/// The size of an object, and a byte more where a pointer past the end of something in it would not point into it otherwise.
+template <class T>
+inline constexpr std::size_t gc_size_of = sizeof(T) + (gc_may_end_in_array<T>() ? 1 : 0);
+
 template <gc_kind Kind, std::size_t Bytes>
 [[gnu::always_inline]] [[nodiscard]] inline void* gc_allocate_fixed() {
     if constexpr (Bytes <= gc_small_max) {
@@ -114,7 +118,8 @@ requires(!std::is_array_v<T>)
     static_assert(std::is_object_v<T>, "weft::gc::make<T>: T is an object type");
     using object = std::remove_cv_t<T>;
     constexpr weft::detail::gc_kind kind = weft::detail::gc_kind_of<object>;
-    constexpr std::size_t bytes = weft::detail::gc_bytes_for(sizeof(object), alignof(object), kind);
+    constexpr std::size_t bytes =
+        weft::detail::gc_bytes_for(weft::detail::gc_size_of<object>, alignof(object), kind);
     void* const slot = weft::detail::gc_allocate_fixed<kind, bytes>();
     T* const made = weft::detail::gc_construct_shaded<object>(
         weft::detail::gc_align<alignof(object)>(slot), std::forward<Args>(args)...);

@@ -49,11 +49,14 @@ struct gc_known : std::false_type {};
 
 template <class... Ts>
 struct gc_known_parts : std::true_type {
+    static constexpr bool is_array = false;
     template <class... Owners>
     static constexpr bool of = (gc_is_pointer_free<Ts, Owners...>() && ...);
 };
 template <class T, std::size_t N>
-struct gc_known<std::array<T, N>> : gc_known_parts<T> {};
+struct gc_known<std::array<T, N>> : gc_known_parts<T> {
+    static constexpr bool is_array = true;
+};
 template <class A, class B>
 struct gc_known<std::pair<A, B>> : gc_known_parts<A, B> {};
 template <class... Ts>
@@ -211,8 +214,13 @@ template <class T, std::size_t Flat, std::size_t At = 0, std::size_t Count = 0>
     }
 }
 
+template <class T>
+struct gc_type_box {
+    using type = T;
+};
 template <class... Ts>
 struct gc_types {
+    using last = typename decltype((gc_type_box<Ts>(), ...))::type;
     template <class... Owners>
     static constexpr bool are_pointer_free = (gc_is_pointer_free<Ts, Owners...>() && ...);
 };
@@ -294,22 +302,51 @@ concept gc_binds_as_tuple = requires {
     sizeof(std::tuple_size<T>);
 };
 
+/// The types of the members of an aggregate; null where they are in doubt.
 // The order of the questions matters, not that some answers are alike.
 // NOLINTBEGIN(bugprone-branch-clone)
-template <class T, class... Owners>
-[[nodiscard]] constexpr bool gc_is_pointer_free_aggregate() noexcept {
+template <class T>
+[[nodiscard]] constexpr auto gc_member_list() noexcept {
     constexpr std::size_t flat = gc_flat_members<T>();
     if constexpr (flat == 0 || gc_binds_as_tuple<T> || requires { T{gc_any_base<T>()}; }) {
-        return false;
+        return nullptr;
     } else if constexpr (gc_has_union<T, flat>(std::make_index_sequence<flat>())) {
-        return false;
+        return nullptr;
     } else {
         constexpr std::size_t count = gc_members<T, flat>();
         if constexpr (count == 0 || count > 16) {
-            return false;
+            return nullptr;
         } else {
-            using types = decltype(gc_member_types<count>(std::declval<T&>()));
-            return types::template are_pointer_free<Owners...>;
+            return decltype(gc_member_types<count>(std::declval<T&>()))();
+        }
+    }
+}
+
+template <class T, class... Owners>
+[[nodiscard]] constexpr bool gc_is_pointer_free_aggregate() noexcept {
+    using list = decltype(gc_member_list<T>());
+    if constexpr (std::is_null_pointer_v<list>) {
+        return false;
+    } else {
+        return list::template are_pointer_free<Owners...>;
+    }
+}
+
+/// Whether an object may end in an array: then a pointer past that one's end points past the object's, too.
+template <class T>
+[[nodiscard]] constexpr bool gc_may_end_in_array() noexcept {
+    if constexpr (std::is_array_v<T>) {
+        return true;
+    } else if constexpr (gc_known<T>::value) {
+        return gc_known<T>::is_array;
+    } else if constexpr (!std::is_aggregate_v<T> || std::is_union_v<T> || std::is_empty_v<T>) {
+        return false;
+    } else {
+        using list = decltype(gc_member_list<T>());
+        if constexpr (std::is_null_pointer_v<list>) {
+            return true;
+        } else {
+            return gc_may_end_in_array<std::remove_cv_t<typename list::last>>();
         }
     }
 }
