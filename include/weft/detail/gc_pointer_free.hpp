@@ -49,14 +49,11 @@ struct gc_known : std::false_type {};
 
 template <class... Ts>
 struct gc_known_parts : std::true_type {
-    static constexpr bool is_array = false;
     template <class... Owners>
     static constexpr bool of = (gc_is_pointer_free<Ts, Owners...>() && ...);
 };
 template <class T, std::size_t N>
-struct gc_known<std::array<T, N>> : gc_known_parts<T> {
-    static constexpr bool is_array = true;
-};
+struct gc_known<std::array<T, N>> : gc_known_parts<T> {};
 template <class A, class B>
 struct gc_known<std::pair<A, B>> : gc_known_parts<A, B> {};
 template <class... Ts>
@@ -332,14 +329,18 @@ template <class T, class... Owners>
     }
 }
 
+template <class T>
+inline constexpr bool gc_is_array = std::is_array_v<T>;
+template <class T, std::size_t N>
+inline constexpr bool gc_is_array<std::array<T, N>> = true;
+
 /// Whether an object may end in an array: then a pointer past that one's end points past the object's, too.
 template <class T>
 [[nodiscard]] constexpr bool gc_may_end_in_array() noexcept {
-    if constexpr (std::is_array_v<T>) {
+    if constexpr (gc_is_array<T>) {
         return true;
-    } else if constexpr (gc_known<T>::value) {
-        return gc_known<T>::is_array;
-    } else if constexpr (!std::is_aggregate_v<T> || std::is_union_v<T> || std::is_empty_v<T>) {
+    } else if constexpr (gc_known<T>::value || !std::is_aggregate_v<T> || std::is_union_v<T> ||
+                         std::is_empty_v<T>) {
         return false;
     } else {
         using list = decltype(gc_member_list<T>());
