@@ -91,7 +91,9 @@ void* gc_allocate_slow(unsigned layout) {
 
 void* gc_allocate_large(std::size_t bytes, gc_kind kind) {
     WEFT_PARKS;
-    return allocate([bytes, kind] { return take_large(bytes, kind); });
+    void* const object = allocate([bytes, kind] { return take_large(bytes, kind); });
+    gc_tell_tsan(object, bytes);
+    return object;
 }
 
 }  // namespace weft::detail

@@ -1,6 +1,7 @@
 #include "gc/heap/local_heap.hpp"
 
 #include "base/assert.hpp"
+#include "base/tsan.hpp"
 #include "gc/heap/central.hpp"
 #include "gc/heap/page_heap.hpp"
 #include "gc/heap/span.hpp"
@@ -46,6 +47,7 @@ local_heap* take_heap() noexcept {
     }
     auto* const first = reinterpret_cast<std::byte*>(store.slabs + 1);
     void* const place = first + store.made_in_first++ * sizeof(local_heap);
+    const unrecorded unseen;  // Coroutines find it through the thread that they run on.
     auto* const heap = ::new (place) local_heap;
     heap->next = store.all.load(std::memory_order_relaxed);
     store.all.store(heap, std::memory_order_release);
