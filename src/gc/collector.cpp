@@ -7,6 +7,7 @@
 #include "base/stack_facts.hpp"
 #include "gc/cycle.hpp"
 #include "gc/destroyers.hpp"
+#include "gc/fork.hpp"
 #include "gc/handshake.hpp"
 #include "gc/heap/heap.hpp"
 #include "gc/life/destructors.hpp"
@@ -29,8 +30,6 @@
 #include <mutex>
 #include <optional>
 #include <stdexcept>
-
-#include <unistd.h>
 
 namespace weft::detail {
 namespace {
@@ -73,7 +72,6 @@ struct coordinator {
     thread_handle thread{};
     ticket end;  // Who waits for the thread to be done.
 
-    std::atomic<int> process{0};  // Whose threads these are.
     std::atomic<std::uint32_t> calls{0};
     std::atomic<bool> wanted{false};
     std::atomic<bool> running{false};
@@ -256,8 +254,7 @@ void stopped() noexcept {
 
 // What the runtime's options and the environment say, for a runtime that starts, or the one that is up.
 void take_options() noexcept {
-    self.stopped = false;
-    self.process.store(::getpid(), std::memory_order_relaxed);
+    self.stopped = is_forked_child();
     set_gc_percent(sched.opts.gc_percent);
     set_gc_limit(sched.opts.memory_limit);
     poison_free_slots.store(sched.env.gc_poison, std::memory_order_relaxed);
@@ -281,7 +278,7 @@ bool open_collector() noexcept {
     if (open.load(std::memory_order_acquire)) return true;
     const std::lock_guard hold(self.lock);
     if (open.load(std::memory_order_relaxed)) return true;
-    if (!open_heap()) return false;
+    if (!prepare_for_forks() || !open_heap()) return false;
     begin_counting();
     if (sched.slot_count.load(std::memory_order_acquire) != 0) take_options();
     gc_has_opened.store(true, std::memory_order_relaxed);
@@ -297,6 +294,16 @@ void want_cycle() noexcept {
     }
     const std::lock_guard hold(self.lock);
     if (!self.running.load(std::memory_order_relaxed) && start_locked()) want_locked();
+}
+
+void lock_coordinator() noexcept { self.lock.lock(); }
+void unlock_coordinator() noexcept { self.lock.unlock(); }
+
+void forget_coordinator() noexcept {
+    self.started = false;
+    self.stopped = true;
+    self.wanted.store(false, std::memory_order_relaxed);
+    self.running.store(false, std::memory_order_relaxed);
 }
 
 bool collects_on_the_spot() noexcept {
@@ -329,7 +336,7 @@ void collect_and_wait(bool with_destructors) {
         if (!*visit) throw std::logic_error("weft: gc::collect() while no runtime is up");
     }
     if (!open_collector()) return;
-    if (::getpid() != self.process.load(std::memory_order_relaxed)) {
+    if (is_forked_child()) {
         throw std::logic_error(
             "weft: gc::collect() in the child of a fork, which may allocate and not collect");
     }

@@ -22,6 +22,12 @@ void collect_and_wait(bool with_destructors = true);
 /// Whether there is a coordinator that asks for answers, or a cycle is done on the spot.
 [[nodiscard]] bool collects_on_the_spot() noexcept;
 
+// Around a fork(), which leaves the child without a coordinator: see gc/fork.cpp.
+void lock_coordinator() noexcept;
+void unlock_coordinator() noexcept;
+/// Under the lock.
+void forget_coordinator() noexcept;
+
 /// How much is given back to the kernel in one call.
 inline constexpr std::size_t scavenge_step = std::size_t{2} << 20;
 

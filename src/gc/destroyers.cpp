@@ -138,6 +138,9 @@ void run_due(std::size_t count) noexcept {
     if (needed) start_one();
 }
 
+void lock_destroyers() noexcept { crew.lock.lock(); }
+void unlock_destroyers() noexcept { crew.lock.unlock(); }
+
 bool all_have_returned(destructor_waiter& waiter) noexcept {
     const std::lock_guard hold(crew.lock);
     if (crew.returned == crew.due || (crew.all == nullptr && crew.starting == 0)) return true;

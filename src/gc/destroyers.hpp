@@ -24,6 +24,10 @@ struct destructor_waiter {
 /// A cycle has found `count` more that are due: sees that they are run. Where coroutines can be spawned.
 void run_due(std::size_t count) noexcept;
 
+/// The lock of all that, around a fork().
+void lock_destroyers() noexcept;
+void unlock_destroyers() noexcept;
+
 /// Whether all that are due now have returned; if not, `waiter` is fired when they have.
 [[nodiscard]] bool all_have_returned(destructor_waiter& waiter) noexcept;
 

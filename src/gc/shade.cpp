@@ -81,6 +81,9 @@ void flush_foreign_words() noexcept {
     foreign_words.flush(gc_notes.shaded);
 }
 
+void lock_foreign_words() noexcept { foreign_lock.lock(); }
+void unlock_foreign_words() noexcept { foreign_lock.unlock(); }
+
 void report_words(const void* words, std::size_t bytes) noexcept {
     for_each_candidate(words, static_cast<const std::byte*>(words) + bytes, report);
 }

@@ -3,6 +3,7 @@
 #include "base/config.hpp"
 #include "base/stack_facts.hpp"
 #include "gc/collector.hpp"
+#include "gc/fork.hpp"
 #include "gc/heap/heap.hpp"
 #include "gc/registry.hpp"
 #include "sched/machine.hpp"
@@ -63,6 +64,7 @@ slot_or_why take_here(Take&& take) noexcept {
 
 [[gnu::noinline]] pace look_at_pace() noexcept {
     WEFT_DEEP;
+    if (is_forked_child()) return pace::go_on;
     const pace now = pace_now();
     if (now != pace::go_on && !collects_on_the_spot()) want_cycle();
     return now;

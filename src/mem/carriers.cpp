@@ -106,4 +106,22 @@ void for_each_carrier(void (*see)(void* context, const void* low, const void* hi
     }
 }
 
+void lock_carriers() noexcept {
+    for (shard& list : lists) list.lock.lock();
+}
+
+void unlock_carriers() noexcept {
+    for (shard& list : lists) list.lock.unlock();
+}
+
+void forget_walks_of_carriers() noexcept {
+    for (shard& list : lists) {
+        for (ring_link* one = list.ends.next; one != &list.ends;) {
+            ring_link* const next = one->next;
+            if (static_cast<header*>(one)->allocation == nullptr) take_out(*one);
+            one = next;
+        }
+    }
+}
+
 }  // namespace weft::detail

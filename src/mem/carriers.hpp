@@ -17,4 +17,10 @@ namespace weft::detail {
 void for_each_carrier(void (*see)(void* context, const void* low, const void* high) noexcept,
                       void* context) noexcept;
 
+/// All lists, around a fork().
+void lock_carriers() noexcept;
+void unlock_carriers() noexcept;
+/// In the child of a fork(), under all locks: whoever was going through the lists is gone.
+void forget_walks_of_carriers() noexcept;
+
 }  // namespace weft::detail

@@ -83,6 +83,10 @@ public:
         in_use_ -= count;
     }
 
+    /// Around a fork().
+    void lock() noexcept { lock_.lock(); }
+    void unlock() noexcept { lock_.unlock(); }
+
     /// Slabs that come home from now on are of another round. Any thread.
     void begin_round() noexcept {
         const std::lock_guard hold(lock_);

@@ -40,6 +40,13 @@ void add_to_central(unsigned layout, page_number page, std::uint8_t epoch) noexc
     list.first.store(page, std::memory_order_relaxed);
 }
 
+void lock_central() noexcept {
+    for (central_list& list : lists) list.lock.lock();
+}
+void unlock_central() noexcept {
+    for (central_list& list : lists) list.lock.unlock();
+}
+
 void empty_central() noexcept {
     for (central_list& list : lists) {
         const std::lock_guard hold(list.lock);

@@ -25,6 +25,10 @@ namespace weft::detail {
 /// The span has `epoch`; if that is the present one no longer, the span is left to the sweep.
 void add_to_central(unsigned layout, page_number page, std::uint8_t epoch) noexcept;
 
+/// All of them, around a fork().
+void lock_central() noexcept;
+void unlock_central() noexcept;
+
 /// Makes all lists empty. Their spans are nobody's then.
 void empty_central() noexcept;
 

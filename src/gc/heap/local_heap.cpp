@@ -153,6 +153,9 @@ void end_cycle(local_heap& heap) noexcept {
     }
 }
 
+void lock_local_heaps() noexcept { store.lock.lock(); }
+void unlock_local_heaps() noexcept { store.lock.unlock(); }
+
 void release_local_heaps() noexcept {
     const std::lock_guard hold(store.lock);
     while (store.slabs != nullptr) {

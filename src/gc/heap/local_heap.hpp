@@ -64,6 +64,10 @@ struct alignas(cache_line) local_heap : gc_local_head {
 /// handshakes begin. Otherwise start_sweep() would meet a heap that has not adopted the epoch.
 [[nodiscard]] local_heap* make_local_heap() noexcept;
 
+/// The lock under which heaps are made and given back, around a fork().
+void lock_local_heaps() noexcept;
+void unlock_local_heaps() noexcept;
+
 /// Takes the heap back: others may use the free slots of its spans, and its pages go back to the
 /// page heap. Under the same lock.
 void give_local_heap(local_heap& heap) noexcept;

@@ -64,6 +64,10 @@ public:
         return frontier_.load(std::memory_order_acquire);
     }
 
+    // Around a fork().
+    void lock() noexcept { lock_.lock(); }
+    void unlock() noexcept { lock_.unlock(); }
+
     // All free pages of a chunk that has an aligned piece of so many; false when memory ends.
     bool take_chunk(std::uint32_t count, std::uint32_t& taken, std::uint32_t& free,
                     std::uint32_t& dirty) noexcept {
@@ -420,6 +424,9 @@ std::size_t populate_ahead(std::size_t ahead_bytes) noexcept {
 std::size_t free_bytes() noexcept { return pages_of_all.free_memory(); }
 std::size_t released_bytes() noexcept { return pages_of_all.released(); }
 std::size_t mapped_bytes() noexcept { return std::size_t{chunks_in_use()} * chunk_size; }
+
+void lock_page_heap() noexcept { pages_of_all.lock(); }
+void unlock_page_heap() noexcept { pages_of_all.unlock(); }
 
 void reset_page_heap() noexcept { pages_of_all.reset(); }
 

@@ -67,6 +67,10 @@ std::size_t populate_ahead(std::size_t ahead_bytes) noexcept;
 [[nodiscard]] std::size_t released_bytes() noexcept;
 [[nodiscard]] std::size_t mapped_bytes() noexcept;
 
+/// Around a fork().
+void lock_page_heap() noexcept;
+void unlock_page_heap() noexcept;
+
 /// Forgets all chunks: close_heap().
 void reset_page_heap() noexcept;
 

@@ -354,6 +354,9 @@ bool run_next_destructor() {
     return true;
 }
 
+void lock_destructors() noexcept { self.lock.lock(); }
+void unlock_destructors() noexcept { self.lock.unlock(); }
+
 std::uint64_t destructors_run() noexcept {
     const std::lock_guard hold(self.lock);
     return self.run;

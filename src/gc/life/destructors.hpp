@@ -53,6 +53,10 @@ struct running_destructor {
 /// The one that began first.
 [[nodiscard]] running_destructor oldest_running_destructor() noexcept;
 
+/// The lock of the queue, around a fork().
+void lock_destructors() noexcept;
+void unlock_destructors() noexcept;
+
 /// Before the heap is unmapped: what is due will not run. None runs.
 void forget_destructors() noexcept;
 

@@ -26,4 +26,16 @@ bool any_root() noexcept {
     return false;
 }
 
+void lock_roots() noexcept {
+    for (root_list& list : all_roots) list.lock();
+}
+
+void unlock_roots() noexcept {
+    for (root_list& list : all_roots) list.unlock();
+}
+
+void forget_walks_of_roots() noexcept {
+    for (root_list& list : all_roots) list.forget_walkers();
+}
+
 }  // namespace weft::detail

@@ -68,6 +68,18 @@ public:
         lock_.unlock();
     }
 
+    /// Around a fork().
+    void lock() noexcept { lock_.lock(); }
+    void unlock() noexcept { lock_.unlock(); }
+    /// In the child of a fork(), under the lock: whoever was going through the list is gone.
+    void forget_walkers() noexcept {
+        for (gc_root_node* node = first_; node != nullptr;) {
+            gc_root_node* const next = next_of(*node);
+            if (node->object.load(std::memory_order_relaxed) == &is_cursor) unlink(*node);
+            node = next;
+        }
+    }
+
     /// Whether some root points to something.
     [[nodiscard]] bool any() {
         bool found = false;
@@ -139,5 +151,11 @@ void for_each_root(F&& f) {
 
 /// Whether a root points to something. Out of date at once, unless nobody else runs.
 [[nodiscard]] bool any_root() noexcept;
+
+/// All lists, around a fork().
+void lock_roots() noexcept;
+void unlock_roots() noexcept;
+/// In the child of a fork(), under all locks.
+void forget_walks_of_roots() noexcept;
 
 }  // namespace weft::detail

@@ -307,6 +307,16 @@ void clear_dead_weak() noexcept {
 
 cleanup_node* take_cleared_cleanups() noexcept { return std::exchange(cleared_cleanups, nullptr); }
 
+void lock_weak() noexcept {
+    for (weak_shard& shard : shards) shard.lock();
+    cells.lock();
+}
+
+void unlock_weak() noexcept {
+    cells.unlock();
+    for (weak_shard& shard : shards) shard.unlock();
+}
+
 bool any_weak_or_destructible() noexcept {
     for (weak_shard& shard : shards) {
         if (!shard.empty()) return true;

@@ -175,6 +175,10 @@ public:
         }
     }
 
+    /// Around a fork().
+    void lock() noexcept { lock_.lock(); }
+    void unlock() noexcept { lock_.unlock(); }
+
     /// Runs f() under the lock: for what else belongs to the cells.
     template <class F>
     decltype(auto) locked(F&& f) {
@@ -223,6 +227,10 @@ void resume_marking() noexcept;
 /// Weak pointers to what is not marked become null. Before order_dead(), which marks some of it.
 void clear_dead_weak() noexcept;
 void end_weak_marking() noexcept;
+
+/// All shards and the pool of cells, around a fork().
+void lock_weak() noexcept;
+void unlock_weak() noexcept;
 
 /// Whether it makes a difference to decide.
 [[nodiscard]] bool any_weak_or_destructible() noexcept;
