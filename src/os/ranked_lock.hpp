@@ -22,6 +22,7 @@ enum class lock_rank : std::uint8_t {
     stacks,
     segments,
     pool,
+    page_heap,
 };
 
 /// Checks the order in builds with assertions.

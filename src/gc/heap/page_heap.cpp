@@ -277,7 +277,7 @@ private:
         return false;
     }
 
-    ranked_lock lock_{lock_rank::pool};
+    ranked_lock lock_{lock_rank::page_heap};
     std::array<std::uint32_t, list_count> first_{};
     std::atomic<std::uint32_t> frontier_{0};
     std::atomic<std::uint32_t> free_pages_{0};  // Also those of released chunks.
