@@ -317,6 +317,19 @@ private:
     friend detail::receives<receiver<T>, T>;
 };
 
+/// Closes a channel on the way out of a block, unless somebody has closed it already. Has no effect on a handle without a
+/// channel, nor on a foreign thread while there is a simulation.
+class [[nodiscard]] closing {
+public:
+    explicit closing(detail::channel_handle c) noexcept : c_(std::move(c)) {}
+    ~closing();
+    closing(const closing&) = delete;
+    closing& operator=(const closing&) = delete;
+
+private:
+    detail::channel_handle c_;
+};
+
 }  // namespace weft
 
 #include <weft/select.hpp>

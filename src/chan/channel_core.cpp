@@ -316,3 +316,17 @@ void throw_no_channel() {
 }
 
 }  // namespace weft::detail
+
+namespace weft {
+
+closing::~closing() {
+    detail::channel_core* const core = detail::handle_access::core_or_null(c_);
+    if (core == nullptr) return;
+    try {
+        static_cast<void>(detail::close_channel(*core));
+    } catch (const std::logic_error&) {
+        // A foreign thread during a simulation.
+    }
+}
+
+}  // namespace weft

@@ -127,3 +127,20 @@ bool deadline_section::expired_alone() const noexcept {
 }
 
 }  // namespace weft::detail
+
+namespace weft {
+
+std::optional<clock::time_point> deadline() noexcept {
+    const detail::coroutine* const self = detail::this_coroutine();
+    const std::int64_t earliest = self == nullptr ? detail::never : detail::deadline_of(*self);
+    if (earliest == detail::never) return std::nullopt;
+    return clock::time_point(std::chrono::nanoseconds(earliest));
+}
+
+std::optional<std::chrono::nanoseconds> time_left() noexcept {
+    const std::optional<clock::time_point> end = deadline();
+    if (!end) return std::nullopt;
+    return std::max(*end - clock::now(), clock::duration::zero());
+}
+
+}  // namespace weft

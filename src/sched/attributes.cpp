@@ -34,6 +34,13 @@ void set_name(std::string_view name) {
     if (coroutine* const self = this_coroutine()) set_coroutine_name(*self, name);
 }
 
+std::string_view get_name() noexcept {
+    coroutine* const self = this_coroutine();
+    // Only the coroutine itself writes its name.
+    const coroutine_extras* const extras = self == nullptr ? nullptr : peek_extras(*self);
+    return extras == nullptr ? std::string_view() : std::string_view(extras->name.data());
+}
+
 void set_affinity_hint(unsigned wanted) noexcept {
     coroutine* const self = this_coroutine();
     if (self == nullptr) return;

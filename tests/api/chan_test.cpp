@@ -662,5 +662,30 @@ TEST_P(ChanOfCounted, AThrowingSenderLeavesAReceiverWaiting) {
     });
 }
 
+TEST_P(Chan, ClosingClosesOnTheWayOut) {
+    run([] {
+        chan<int> c(4);
+        try {
+            const closing at_the_end(c);
+            c.send(1);
+            throw 1;
+        } catch (int) {}
+        EXPECT_TRUE(c.closed());
+        EXPECT_EQ(c.recv(), 1);
+        EXPECT_EQ(c.recv(), std::nullopt);
+        {
+            chan<void> early;
+            const closing at_the_end(early);
+            early.close();
+        }
+        sender<int> none;
+        const closing nothing(none);
+        chan<int> outlived;
+        auto ended = spawn([end = sender<int>(outlived)] { const closing at_the_end(end); });
+        EXPECT_EQ(outlived.recv(), std::nullopt);
+        ended.join();
+    });
+}
+
 }  // namespace
 }  // namespace weft::test

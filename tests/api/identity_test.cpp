@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <type_traits>
 #include <unordered_set>
@@ -229,6 +230,28 @@ TEST_P(Identity, AThreadIsFreeAgainBehindALock) {
             s.join();
         }
     });
+}
+
+TEST_P(Identity, ANameCanBeAskedFor) {
+    run([] {
+        EXPECT_EQ(spawn([] { return std::string(get_name()); }).join(), "");
+        spawn({.name = "reader 7"}, [] {
+            EXPECT_EQ(get_name(), "reader 7");
+            yield();
+            set_name("writer 8");
+            EXPECT_EQ(get_name(), "writer 8");
+            set_name(std::string(100, 'x'));
+            EXPECT_EQ(get_name(), std::string(63, 'x'));
+            set_name("");
+            EXPECT_EQ(get_name(), "");
+        }).join();
+        // A descriptor is used again without the name of before.
+        for (int i = 0; i != 50; ++i) {
+            spawn([] { set_name("gone"); }).join();
+            EXPECT_EQ(spawn([] { return std::string(get_name()); }).join(), "");
+        }
+    });
+    EXPECT_EQ(get_name(), "");
 }
 
 }  // namespace

@@ -356,5 +356,31 @@ TEST_P(TimeoutOnThreads, NeverExpiresEarly) {
     });
 }
 
+TEST_P(TimeoutOnThreads, TheDeadlineCanBeAskedFor) {
+    run([] {
+        EXPECT_FALSE(deadline().has_value());
+        EXPECT_FALSE(time_left().has_value());
+        const auto begin = clock::now();
+        with_timeout(1h, [&] {
+            const auto outer = deadline();
+            ASSERT_TRUE(outer.has_value());
+            EXPECT_GE(*outer, begin + 1h);
+            EXPECT_LE(*outer, clock::now() + 1h);
+            EXPECT_GT(time_left(), 30min);
+            EXPECT_LE(time_left(), 1h);
+            // The earliest of those around counts.
+            with_timeout(2h, [&] { EXPECT_EQ(deadline(), outer); });
+            with_timeout(1min, [&] { EXPECT_LT(deadline(), outer); });
+            EXPECT_EQ(deadline(), outer);
+            // It is the coroutine's own, not its children's.
+            EXPECT_FALSE(spawn([] { return deadline().has_value(); }).join());
+            with_timeout(std::chrono::nanoseconds::max(), [&] { EXPECT_EQ(deadline(), outer); });
+        });
+        EXPECT_FALSE(deadline().has_value());
+        EXPECT_EQ(with_timeout(-1s, [] { return *time_left(); }), 0ns);
+    });
+    EXPECT_FALSE(deadline().has_value());
+}
+
 }  // namespace
 }  // namespace weft::test

@@ -144,6 +144,13 @@ void sets() {
     CHECK(throws<std::out_of_range>([&] { moved.remove(index); }));
 }
 
+void closes() {
+    weft::chan<int> c;
+    { const weft::closing at_the_end(c); }
+    CHECK(c.closed());
+    const weft::closing again(c);
+}
+
 }  // namespace
 
 int main() {
@@ -153,5 +160,6 @@ int main() {
         ends();
         selecting();
         sets();
+        closes();
     });
 }

@@ -85,6 +85,8 @@ void ids() {
 void what_a_coroutine_does_to_itself() {
     CHECK(weft::in_coroutine());
     weft::set_name("kept");
+    CHECK(weft::get_name() == "kept");
+    CHECK(!weft::deadline() && !weft::time_left());
     weft::set_affinity_hint(0);
     weft::checkpoint();
     weft::sleep_for(1us);

@@ -2,13 +2,16 @@
 
 #include "check.hpp"
 
+#include <weft/clock.hpp>
 #include <weft/exceptions.hpp>
 #include <weft/go.hpp>
+#include <weft/join_set.hpp>
 #include <weft/runtime.hpp>
 #include <weft/scope.hpp>
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <stdexcept>
 
 using namespace std::chrono_literals;
@@ -73,6 +76,30 @@ void timeouts() {
     CHECK(throws<weft::timed_out>([] { weft::with_timeout(1ms, [] { weft::sleep_for(1h); }); }));
 }
 
+void deadlines() {
+    weft::with_timeout(1h, [] {
+        const std::optional<weft::clock::time_point> end = weft::deadline();
+        const std::optional<std::chrono::nanoseconds> left = weft::time_left();
+        CHECK(end && *end > weft::clock::now() && left && *left <= 1h);
+    });
+}
+
+void results() {
+    weft::join_set<int> some;
+    for (int i = 0; i != 3; ++i) some.spawn([i] { return i; });
+    some.spawn({.name = "last"}, [] { return 3; });
+    CHECK(some.size() == 4);
+    int sum = 0;
+    while (const std::optional<int> one = some.next()) sum += *one;
+    CHECK(sum == 6);
+    weft::join_set<void> nothing({.limit = 1});
+    nothing.spawn([] { weft::sleep_for(1h); });
+    nothing.cancel();
+    CHECK(throws<weft::coroutine_cancelled>([&] { static_cast<void>(nothing.next()); }));
+    const weft::join_set<void>::result more = nothing.next();
+    CHECK(!more);
+}
+
 }  // namespace
 
 int main() {
@@ -82,5 +109,7 @@ int main() {
         limits();
         cancelling();
         timeouts();
+        deadlines();
+        results();
     });
 }
