@@ -14,6 +14,7 @@
 #include "sched/idle.hpp"
 #include "sched/monitor.hpp"
 #include "sched/park.hpp"
+#include "sched/poll.hpp"
 #include "sched/simulation.hpp"
 #include "sched/split_stack.hpp"
 #include "sched/stall.hpp"
@@ -217,6 +218,9 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     sched.foreign_finished.store(0);
     sched.turn.store(0);
     sched.looks_asked.store(0);
+    sched.io_taken.store(false);
+    sched.io_looked_at.store(0);
+    sched.outside_waiters.store(0);
     sched.sim.store(sim);
     // So that the fast paths of headers send foreign threads to where they are refused.
     if (sim != nullptr) no_attention.store(attention_point, std::memory_order_relaxed);
@@ -286,6 +290,7 @@ void stop_scheduler() noexcept {
     sched.processor_count = 0;
     sched.slot_count.store(0);
     sched.active_count.store(0);
+    run_stop_hooks();  // Behind the timers, which name descriptors.
     no_attention.store(0, std::memory_order_relaxed);
     sched.sim.store(nullptr);
     set_simulation_detour(false);
