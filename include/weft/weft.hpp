@@ -6,6 +6,7 @@
 #include <weft/exceptions.hpp>
 #include <weft/gc.hpp>
 #include <weft/go.hpp>
+#include <weft/net.hpp>
 #include <weft/report.hpp>
 #include <weft/runtime.hpp>
 #include <weft/scope.hpp>
