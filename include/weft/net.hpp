@@ -1,4 +1,4 @@
-// Connections: TCP over IPv4 and IPv6, and unix sockets. Calls look as if they blocked; only the coroutine waits.
+// Connections and datagrams: TCP and UDP over IPv4 and IPv6, and unix sockets. Calls look as if they blocked; only the coroutine waits.
 //
 //     weft::net::listener l = weft::net::listen("127.0.0.1:7000");
 //     for (;;) {
@@ -31,6 +31,7 @@
 namespace weft::detail {
 struct io_descriptor;
 struct listener_state;
+struct packet_state;
 struct net_access;
 }  // namespace weft::detail
 
@@ -257,6 +258,92 @@ private:
 
     detail::listener_state* state_ = nullptr;
 };
+
+/// One of several for recv_many() and send_many().
+struct datagram {
+    /// Received: shortened to what it was.
+    std::span<std::byte> bytes;
+    /// From whom, or to whom; none: the one that the socket is connected to.
+    net::endpoint endpoint = {};
+    /// It was longer than `bytes`, and the rest is lost.
+    bool truncated = false;
+    /// Sent: the kernel divides it into datagrams of that size, the last one perhaps smaller; 0: it is one. Received: it is several of that size, if the
+    /// socket asks for such (UDP_GRO).
+    std::size_t segment_size = 0;
+};
+
+/// A socket for datagrams: UDP or unix. As a conn: movable, closed by its destructor and from elsewhere at any time, one receiver and one sender at
+/// once. Several of either queue.
+class packet_conn {
+public:
+    packet_conn() noexcept = default;
+    packet_conn(packet_conn&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    packet_conn& operator=(packet_conn&& other) noexcept;
+    ~packet_conn();
+
+    /// Takes a datagram socket, which is the packet_conn's from here on. Its flags are not changed. An error leaves it the caller's.
+    [[nodiscard]] static packet_conn adopt(int fd);
+    [[nodiscard]] static packet_conn adopt(int fd, std::error_code& ec);
+
+    /// The next datagram, cut off where `to` ends.
+    std::pair<std::size_t, endpoint> recv_from(std::span<std::byte> to);
+    std::pair<std::size_t, endpoint> recv_from(std::span<std::byte> to, std::error_code& ec);
+    std::pair<std::size_t, endpoint> recv_from(std::span<char> to) {
+        return recv_from(std::as_writable_bytes(to));
+    }
+    std::pair<std::size_t, endpoint> recv_from(std::span<char> to, std::error_code& ec) {
+        return recv_from(std::as_writable_bytes(to), ec);
+    }
+    /// One datagram; a connected socket takes endpoint(), its own peer, only.
+    std::size_t send_to(std::span<const std::byte> from, const endpoint& peer);
+    std::size_t send_to(std::span<const std::byte> from, const endpoint& peer, std::error_code& ec);
+    std::size_t send_to(std::string_view from, const endpoint& peer) {
+        return send_to(std::as_bytes(std::span(from)), peer);
+    }
+    std::size_t send_to(std::string_view from, const endpoint& peer, std::error_code& ec) {
+        return send_to(std::as_bytes(std::span(from)), peer, ec);
+    }
+    /// To the peer of dial_packet().
+    std::size_t send(std::span<const std::byte> from) { return send_to(from, endpoint()); }
+    std::size_t send(std::span<const std::byte> from, std::error_code& ec) {
+        return send_to(from, endpoint(), ec);
+    }
+    std::size_t send(std::string_view from) { return send_to(from, endpoint()); }
+    std::size_t send(std::string_view from, std::error_code& ec) {
+        return send_to(from, endpoint(), ec);
+    }
+    /// As many as there are, at least one, by as few system calls as can be; returns how many.
+    std::size_t recv_many(std::span<datagram> to);
+    std::size_t recv_many(std::span<datagram> to, std::error_code& ec);
+    /// All of them; with an error, how many have been sent before it.
+    std::size_t send_many(std::span<const datagram> from);
+    std::size_t send_many(std::span<const datagram> from, std::error_code& ec);
+
+    void set_deadline(std::optional<time_point> when) noexcept;
+    void set_read_deadline(std::optional<time_point> when) noexcept;
+    void set_write_deadline(std::optional<time_point> when) noexcept;
+    [[nodiscard]] endpoint local() const;
+    [[nodiscard]] endpoint local(std::error_code& ec) const noexcept;
+    [[nodiscard]] endpoint remote() const;
+    [[nodiscard]] endpoint remote(std::error_code& ec) const noexcept;
+    [[nodiscard]] int native_handle() noexcept;
+    [[nodiscard]] bool is_open() const noexcept;
+    void close() noexcept;
+    void close(std::error_code& ec) noexcept;
+
+private:
+    friend detail::net_access;
+    explicit packet_conn(detail::packet_state* s) noexcept : state_(s) {}
+
+    detail::packet_state* state_ = nullptr;
+};
+
+/// A socket that receives at that address: "host:port", ":0", "unix:/path".
+[[nodiscard]] packet_conn listen_packet(std::string_view address);
+[[nodiscard]] packet_conn listen_packet(std::string_view address, std::error_code& ec);
+/// One that is connected to that address: it sends to it and receives from it only, and hears when nobody is there.
+[[nodiscard]] packet_conn dial_packet(std::string_view address);
+[[nodiscard]] packet_conn dial_packet(std::string_view address, std::error_code& ec);
 
 /// `address`: "host:port", "[::1]:0" (port 0: any), ":80" (all addresses), "unix:/path", "unix:@abstract". SO_REUSEADDR, TCP_NODELAY and
 /// keep-alive are on. A stale path of a unix socket is removed. std::errc::invalid_argument: the address is malformed.

@@ -38,6 +38,8 @@ constexpr io_side_of side_of(io_kind kind) noexcept {
     switch (kind) {
     case io_kind::read:
     case io_kind::read_loan:
+    case io_kind::receive_from:
+    case io_kind::receive_packets:
     case io_kind::accept:
     case io_kind::readable:
         return io_side_of::read;
@@ -50,6 +52,8 @@ constexpr wait_kind wait_of(io_kind kind) noexcept {
     switch (kind) {
     case io_kind::read:
     case io_kind::read_loan:
+    case io_kind::receive_from:
+    case io_kind::receive_packets:
         return wait_kind::io_read;
     case io_kind::accept:
         return wait_kind::io_accept;
@@ -86,6 +90,14 @@ std::int64_t attempt(io_request& r) noexcept {
         return transmit(fd, r.data, r.size);
     case io_kind::write_parts:
         return transmit_parts(fd, r.parts, r.size, r.skip);
+    case io_kind::receive_from:
+        return receive_from(fd, r.data, r.size, r.peer, r.flag);
+    case io_kind::send_to:
+        return transmit_to(fd, r.data, r.size, r.peer);
+    case io_kind::receive_packets:
+        return receive_packets(fd, r.packets, r.size);
+    case io_kind::send_packets:
+        return transmit_packets(fd, r.packets, r.size);
     case io_kind::accept:
         return accept_socket(fd, nullptr);
     case io_kind::connect: {

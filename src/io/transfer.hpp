@@ -18,9 +18,13 @@ enum class io_kind : std::uint8_t {
     read_loan,  // The same into memory on loan (io/loan.hpp), which is taken when there is something: then `data` is set.
     write,      // `data`, `size`
     write_parts,  // `parts`, their number in `size`, without the first `skip` bytes
-    accept,       // The result is the new descriptor.
-    connect,      // The end of one that goes on.
-    readable,     // Nothing but waiting.
+    receive_from,  // One datagram: `data`, `size`, and from whom in `peer`, whether it was longer in `flag`
+    send_to,          // The same; `peer` null: the connected one
+    receive_packets,  // `packets`, their number in `size`; returns how many
+    send_packets,
+    accept,    // The result is the new descriptor.
+    connect,   // The end of one that goes on.
+    readable,  // Nothing but waiting.
     writable,
 };
 
@@ -31,6 +35,9 @@ struct io_request {
     std::size_t size = 0;
     const io_part* parts = nullptr;
     std::size_t skip = 0;
+    socket_address* peer = nullptr;
+    bool* flag = nullptr;
+    io_packet* packets = nullptr;
     /// Earlier than the descriptor's, perhaps; `never`.
     std::int64_t deadline = never;
 };

@@ -22,6 +22,9 @@ struct net_access {
 
     static net::conn make_conn(io_descriptor* d) noexcept { return net::conn(d); }
     static net::listener make_listener(listener_state* s) noexcept { return net::listener(s); }
+    static net::packet_conn make_packet_conn(packet_state* s) noexcept {
+        return net::packet_conn(s);
+    }
     static io_descriptor* descriptor_of(const net::conn& c) noexcept { return c.d_; }
 };
 

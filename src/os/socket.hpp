@@ -40,6 +40,27 @@ using io_part = std::span<const std::byte>;
 [[nodiscard]] std::int64_t transmit_parts(int fd, const io_part* parts, std::size_t count,
                                           std::size_t skip) noexcept;
 
+/// One datagram. `truncated`: it was longer than that.
+[[nodiscard]] std::int64_t receive_from(int fd, void* data, std::size_t size, socket_address* peer,
+                                        bool* truncated) noexcept;
+/// To the connected one if `peer` is null.
+[[nodiscard]] std::int64_t transmit_to(int fd, const void* data, std::size_t size,
+                                       const socket_address* peer) noexcept;
+/// Several, as one call of the kernel takes them.
+inline constexpr std::size_t packets_max = 16;
+struct io_packet {
+    std::byte* data = nullptr;
+    std::size_t size = 0;  // Received: how much it was.
+    socket_address peer;   // Its size is 0: the connected one.
+    std::size_t segment =
+        0;  // The size of the parts into which the kernel divides it, or of which it has made it; 0: none.
+    bool truncated = false;
+};
+/// Returns how many were received or sent.
+[[nodiscard]] std::int64_t receive_packets(int fd, io_packet* packets, std::size_t count) noexcept;
+[[nodiscard]] std::int64_t transmit_packets(int fd, const io_packet* packets,
+                                            std::size_t count) noexcept;
+
 [[nodiscard]] int set_socket_option(int fd, int level, int option, int value) noexcept;
 [[nodiscard]] int get_socket_option(int fd, int level, int option, int& value) noexcept;
 /// What a connect that was going on has come to: 0 or the negative error.

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -105,6 +108,111 @@ sockaddr* address_of(socket_address& a) noexcept { return reinterpret_cast<socka
     message.msg_iovlen = count;
     return again_while_interrupted(
         [&] { return ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL); });
+}
+
+[[gnu::noinline]] std::int64_t receive_from(int fd, void* data, std::size_t size,
+                                            socket_address* peer, bool* truncated) noexcept {
+    iovec part{data, size};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (peer != nullptr) {
+        message.msg_name = peer->bytes;
+        message.msg_namelen = socket_address::capacity;
+    }
+    const std::int64_t n =
+        again_while_interrupted([&] { return ::recvmsg(fd, &message, MSG_DONTWAIT); });
+    if (n < 0) return n;
+    if (peer != nullptr) {
+        peer->size = std::min<std::uint32_t>(message.msg_namelen, socket_address::capacity);
+    }
+    if (truncated != nullptr) *truncated = (message.msg_flags & MSG_TRUNC) != 0;
+    return n;
+}
+
+[[gnu::noinline]] std::int64_t transmit_to(int fd, const void* data, std::size_t size,
+                                           const socket_address* peer) noexcept {
+    return again_while_interrupted([=] {
+        if (peer == nullptr) return ::send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return ::sendto(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL, address_of(*peer), peer->size);
+    });
+}
+
+namespace {
+
+// What a call for several packets takes.
+struct packet_headers {
+    alignas(cmsghdr) std::byte control[packets_max][CMSG_SPACE(sizeof(int))];
+    iovec parts[packets_max];
+    mmsghdr headers[packets_max];
+};
+
+}  // namespace
+
+[[gnu::noinline]] std::int64_t receive_packets(int fd, io_packet* packets,
+                                               std::size_t count) noexcept {
+    WEFT_DEEP;
+    packet_headers all{};
+    count = std::min(count, packets_max);
+    for (std::size_t i = 0; i != count; ++i) {
+        all.parts[i] = {packets[i].data, packets[i].size};
+        msghdr& h = all.headers[i].msg_hdr;
+        h.msg_iov = &all.parts[i];
+        h.msg_iovlen = 1;
+        h.msg_name = packets[i].peer.bytes;
+        h.msg_namelen = socket_address::capacity;
+        h.msg_control = all.control[i];
+        h.msg_controllen = sizeof(all.control[i]);
+    }
+    const std::int64_t n = again_while_interrupted([&] {
+        return ::recvmmsg(fd, all.headers, static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
+    });
+    for (std::int64_t i = 0; i < n; ++i) {
+        io_packet& p = packets[i];
+        msghdr& h = all.headers[i].msg_hdr;
+        p.size = all.headers[i].msg_len;
+        p.peer.size = std::min<std::uint32_t>(h.msg_namelen, socket_address::capacity);
+        p.truncated = (h.msg_flags & MSG_TRUNC) != 0;
+        p.segment = 0;
+        for (cmsghdr* c = CMSG_FIRSTHDR(&h); c != nullptr; c = CMSG_NXTHDR(&h, c)) {
+            if (c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_GRO) continue;
+            int segment = 0;
+            std::memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+            p.segment = static_cast<std::size_t>(segment);
+        }
+    }
+    return n;
+}
+
+[[gnu::noinline]] std::int64_t transmit_packets(int fd, const io_packet* packets,
+                                                std::size_t count) noexcept {
+    WEFT_DEEP;
+    packet_headers all{};
+    count = std::min(count, packets_max);
+    for (std::size_t i = 0; i != count; ++i) {
+        const io_packet& p = packets[i];
+        all.parts[i] = {p.data, p.size};
+        msghdr& h = all.headers[i].msg_hdr;
+        h.msg_iov = &all.parts[i];
+        h.msg_iovlen = 1;
+        if (p.peer.size != 0) {
+            h.msg_name = const_cast<std::byte*>(p.peer.bytes);
+            h.msg_namelen = p.peer.size;
+        }
+        if (p.segment == 0) continue;
+        h.msg_control = all.control[i];
+        h.msg_controllen = CMSG_SPACE(sizeof(std::uint16_t));
+        cmsghdr* const c = CMSG_FIRSTHDR(&h);
+        c->cmsg_level = SOL_UDP;
+        c->cmsg_type = UDP_SEGMENT;
+        c->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
+        const auto segment = static_cast<std::uint16_t>(p.segment);
+        std::memcpy(CMSG_DATA(c), &segment, sizeof(segment));
+    }
+    return again_while_interrupted([&] {
+        return ::sendmmsg(fd, all.headers, static_cast<unsigned>(count),
+                          MSG_DONTWAIT | MSG_NOSIGNAL);
+    });
 }
 
 [[gnu::noinline]] int set_socket_option(int fd, int level, int option, int value) noexcept {
