@@ -57,7 +57,11 @@ std::size_t poll_if_due(processor& p, std::int64_t now) noexcept {
 void sleep_in_poller(machine& m, io_batch& out, std::int64_t until) noexcept {
     const io_source& io = *sched.io.load(std::memory_order_acquire);
     backoff pause;
-    while (!try_take_poller()) pause.pause();  // A busy processor has it, and does not sleep in it.
+    while (!try_take_poller()) {
+        // A busy processor has it, and does not sleep in it; or the keeper after this one, which has been woken meanwhile.
+        if (m.note.load(std::memory_order_acquire) != 0) return;
+        pause.pause();
+    }
     if (m.note.load(std::memory_order_acquire) == 0) io.wait(out, until);
     give_poller();
 }

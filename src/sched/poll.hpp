@@ -10,7 +10,8 @@
 // has run longest to make room, as for a timer.
 //
 // One at a time: `io_taken`. Otherwise a busy processor could take the event by which a waker interrupts the keeper. The keeper looks
-// at its note once it has the poller to itself, so this way it is safe:
+// at its note once it has the poller to itself, so this way it is safe (and while it waits for the poller, because another keeper may
+// sleep in it by then):
 //
 //       waker                              busy processor            keeper
 //   1   note = 1                       1   take the poller       1   take the poller
