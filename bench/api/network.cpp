@@ -5,7 +5,7 @@
 //
 // The server is a process of its own, on the first CPU unless it has several processors; the load comes from the last one. Messages have 64 B, each connection
 // has one under way. The CPU time is that of the server's threads as the scheduler of the system counts it.
-#include "api/measure.hpp"
+#include "measure.hpp"
 
 #include <weft/weft.hpp>
 

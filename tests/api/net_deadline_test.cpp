@@ -57,12 +57,16 @@ TEST_P(NetDeadline, MovesUnderAWait) {
     run([] {
         auto [a, b] = tcp_pair();
         // Later.
-        b.set_read_deadline(in(20ms));
-        auto reader = spawn(
-            [&b = b] { return time_of([&] { EXPECT_EQ(read_error(b), std::errc::timed_out); }); });
-        sleep_for(10ms);
-        b.set_read_deadline(in(40ms));
-        EXPECT_GE(reader.join(), 45ms);
+        constexpr auto unit = 10ms * slowdown;
+        b.set_read_deadline(in(4 * unit));
+        auto reader = spawn([&b = b] {
+            EXPECT_EQ(read_error(b), std::errc::timed_out);
+            return clock::now();
+        });
+        sleep_for(unit);
+        const auto later = in(6 * unit);
+        b.set_read_deadline(later);
+        EXPECT_GE(reader.join(), later);
         // Earlier.
         b.set_read_deadline(in(1h));
         auto sooner = spawn([&b = b] { return read_error(b); });
@@ -78,11 +82,11 @@ TEST_P(NetDeadline, MovesUnderAWait) {
         EXPECT_EQ(first.join(), std::errc::timed_out);
         EXPECT_EQ(second.join(), std::errc::timed_out);
         // Taken away.
-        b.set_deadline(in(20ms));
+        b.set_deadline(in(4 * unit));
         auto kept = spawn([&b = b] { return read_error(b); });
-        sleep_for(5ms);
+        sleep_for(unit);
         b.set_deadline(std::nullopt);
-        sleep_for(30ms);
+        sleep_for(4 * unit);
         a.write_all("x");
         EXPECT_FALSE(kept.join());
     });
