@@ -24,6 +24,7 @@ set(layers
   "io"
   "net"
   "chan"
+  "signal"
   "bus"
   "report"
   "runtime"

@@ -11,6 +11,7 @@
 #include <weft/runtime.hpp>
 #include <weft/scope.hpp>
 #include <weft/select.hpp>
+#include <weft/signal.hpp>
 #include <weft/sync.hpp>
 #include <weft/testing.hpp>
 #include <weft/time.hpp>

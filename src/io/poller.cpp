@@ -17,7 +17,11 @@ namespace {
 constinit poller the_poller;
 constinit ranked_lock opening{lock_rank::lifecycle};
 std::atomic<const inner_source*> numbers{nullptr};
-constexpr std::uint64_t numbers_word = 1;  // No descriptor's.
+std::atomic<bell_hook> bell{nullptr};
+// No descriptor's: those are even.
+constexpr std::uint64_t numbers_word = 1;
+constexpr std::uint64_t bell_word = 3;
+constexpr bool is_descriptor(std::uint64_t who) noexcept { return (who & 1) == 0; }
 
 void wait_for_events(io_batch& out, std::int64_t until) noexcept {
     out.count = the_poller.wait(out.events, until);
@@ -31,12 +35,16 @@ std::size_t deliver(const io_batch& batch) noexcept {
     std::size_t count = 0;
     std::size_t others = 0;
     for (std::size_t i = 0; i != batch.count; ++i) {
-        if (batch.events[i].who != numbers_word) prefetch_io(batch.events[i].who);
+        if (is_descriptor(batch.events[i].who)) prefetch_io(batch.events[i].who);
     }
     for (std::size_t i = 0; i != batch.count; ++i) {
         const poll_event& event = batch.events[i];
         if (event.who == numbers_word) {
             others += numbers.load(std::memory_order_acquire)->deliver(on_processor);
+            continue;
+        }
+        if (event.who == bell_word) {
+            others += bell.load(std::memory_order_acquire)(on_processor);
             continue;
         }
         io_woken both;
@@ -124,6 +132,12 @@ int open_poller() noexcept {
         return error;
     }
     return 0;
+}
+
+[[gnu::noinline]] int watch_bell(int fd, bell_hook hook) noexcept {
+    WEFT_DEEP;
+    bell.store(hook, std::memory_order_release);
+    return the_poller.watch(fd, bell_word);
 }
 
 bool inner_is_open() noexcept { return numbers.load(std::memory_order_acquire) != nullptr; }

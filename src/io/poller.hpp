@@ -27,6 +27,10 @@ struct inner_source {
 [[nodiscard]] int open_inner(const inner_source& inner, poller& its) noexcept;
 [[nodiscard]] bool inner_is_open() noexcept;
 
+/// A descriptor that is ready when the hook has something to do (src/signal). Edges only; there is one. After ensure_poller().
+using bell_hook = std::size_t (*)(bool on_processor) noexcept;
+[[nodiscard]] int watch_bell(int fd, bell_hook hook) noexcept;
+
 /// Who was claimed goes ahead of the others, if the caller has a processor.
 inline void wake_from_poller(const ticket& t, bool on_processor) noexcept {
     if (on_processor) {

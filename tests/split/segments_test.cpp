@@ -190,16 +190,17 @@ TEST_F(SegmentsParked, InAReadWithADeadline) {
         c.read(t);
     });
 }
+// The connection, the buffer and the read together are a little more than a first segment has.
 TEST_F(SegmentsParked, InAReadIntoABuffer) {
     idle_socket s;
-    holds_one_segment_unless_checked([&s] {
+    may_hold_two_segments([&s] {
         net::conn c = net::conn::adopt(s.take());
         net::buffer b;
         c.read(b);
     });
 }
 TEST_F(SegmentsParked, InAnAccept) {
-    holds_one_segment_unless_checked([] {
+    may_hold_two_segments([] {
         net::listener l = net::listen("127.0.0.1:0");
         static_cast<void>(l.accept());
     });
