@@ -149,7 +149,7 @@ public:
     /// Appends to the buffer. One that is empty has no memory while this waits. std::errc::no_buffer_space: it is full.
     std::size_t read(buffer& to);
     std::size_t read(buffer& to, std::error_code& ec);
-    /// Waits without a buffer until read() would not; false when that time has passed.
+    /// Waits without a buffer until read() would not; false when that time has passed and there is still nothing to be read.
     bool wait_readable(std::optional<time_point> until = {});
     bool wait_readable(std::optional<time_point> until, std::error_code& ec);
 

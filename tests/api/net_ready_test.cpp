@@ -123,12 +123,15 @@ TEST_P(NetReady, AConnectionWaitsWithoutABuffer) {
     run([] {
         auto [a, b] = tcp_pair();
         EXPECT_FALSE(b.wait_readable(in(5ms)));
+        EXPECT_FALSE(b.wait_readable(in(-1s)));
         auto waiter = spawn([&b = b] { return b.wait_readable(); });
         sleep_for(2ms);
         a.write_all("x");
         EXPECT_TRUE(waiter.join());
         EXPECT_TRUE(b.wait_readable(in(1h)));
+        EXPECT_TRUE(b.wait_readable(in(-1s))) << "a time in the past asks what is there";
         EXPECT_EQ(read_text(b, 1), "x");
+        EXPECT_FALSE(b.wait_readable(in(-1s)));
         b.set_read_deadline(in(2ms));
         EXPECT_EQ(error_of([&, &b = b](auto& ec) { b.wait_readable({}, ec); }),
                   std::errc::timed_out);
