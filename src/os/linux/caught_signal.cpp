@@ -41,8 +41,9 @@ bool is_ours(const struct sigaction& action) noexcept {
 
 bool can_catch_signal(int signal) noexcept {
     if (signal < 1 || signal > signals_max) return false;
+    // SIGURG is the collector's (os/nudge.hpp), which could not interrupt a thread any more.
     for (const int no :
-         {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) {
+         {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGURG}) {
         if (signal == no) return false;
     }
     return signal < __SIGRTMIN || signal >= SIGRTMIN;  // The C library's own.
