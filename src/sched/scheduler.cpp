@@ -164,7 +164,7 @@ std::uint64_t take_id() noexcept {
     return id;
 }
 
-processor& add_processor() {
+[[gnu::cold]] processor& add_processor() {
     const unsigned index = sched.slot_count.load(std::memory_order_relaxed);
     WEFT_CHECK(index != sched.processor_slots_max);
     const unrecorded unseen;  // Who comes to hold it finds it through its machine.
@@ -179,8 +179,9 @@ processor& add_processor() {
     return *p;
 }
 
-void start_scheduler(const options& opts, const environment& env, const scheduler_hooks& hooks,
-                     unsigned processor_count, simulation* sim) {
+[[gnu::cold]] void start_scheduler(const options& opts, const environment& env,
+                                   const scheduler_hooks& hooks, unsigned processor_count,
+                                   simulation* sim) {
     prepare_fences();
     sched.generation.fetch_add(1);
     sched.opts = opts;
@@ -245,7 +246,7 @@ void request_stop_scheduler() noexcept {
     wake_all_to_stop();
 }
 
-void stop_scheduler() noexcept {
+[[gnu::cold]] void stop_scheduler() noexcept {
     sched.up.store(false, std::memory_order_seq_cst);
     while (sched.foreign_users.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
     stop_monitor();  // Again: a foreign thread may have come in before it was refused.
