@@ -7,10 +7,12 @@
 #include <weft/gc.hpp>
 #include <weft/go.hpp>
 #include <weft/join_set.hpp>
+#include <weft/net.hpp>
 #include <weft/report.hpp>
 #include <weft/runtime.hpp>
 #include <weft/scope.hpp>
 #include <weft/select.hpp>
+#include <weft/signal.hpp>
 #include <weft/sync.hpp>
 #include <weft/testing.hpp>
 #include <weft/time.hpp>

@@ -13,6 +13,7 @@
 #include "gc/life/destructors.hpp"
 #include "gc/life/roots.hpp"
 #include "gc/life/weak.hpp"
+#include "gc/mutator.hpp"
 #include "gc/outcome.hpp"
 #include "gc/pacer.hpp"
 #include "gc/shade.hpp"
@@ -248,6 +249,10 @@ void stopped() noexcept {
     forget_all_weak();
     forget_destructors();
     close_heap();
+    // A mutator that has read `gc_marking` before the last cycle ended may have noted a word after it.
+    flush_foreign_words();
+    static_cast<void>(gc_notes.shaded.take_all());
+    static_cast<void>(gc_notes.left.take_all());
     release_chunks();
     reset_pacer();
 }

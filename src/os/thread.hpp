@@ -28,6 +28,8 @@ private:
 [[nodiscard]] std::error_code start_thread(thread_handle& handle, void* (*body)(void*),
                                            void* argument);
 void join_thread(thread_handle handle) noexcept;
+/// Nobody will join it.
+void detach_thread(thread_handle handle) noexcept;
 
 /// At most 15 bytes.
 /// Safe in signal handlers, as this_thread_id() is.

@@ -114,6 +114,17 @@ std::string_view operation_of(const coroutine_record& r) noexcept {
         return "weft::wait_group::wait()";
     case wait_kind::once:
         return "weft::call_once()";
+    case wait_kind::io_read:
+        return "weft::net::conn::read()";
+    case wait_kind::io_write:
+        return "weft::net::conn::write()";
+    case wait_kind::io_accept:
+        return "weft::net::listener::accept()";
+    case wait_kind::io_connect:
+    case wait_kind::resolve:
+        return "weft::net::dial()";
+    case wait_kind::io_ready:
+        return "weft::net::wait_readable()";
     default:
         return "";
     }

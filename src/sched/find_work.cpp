@@ -10,6 +10,7 @@
 #include "sched/idle.hpp"
 #include "sched/park.hpp"
 #include "sched/pick.hpp"
+#include "sched/poll.hpp"
 #include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
@@ -74,9 +75,10 @@ void look_around(machine& m, processor& p) noexcept {
     const bool helps = sched.has_substitutes();
     if (helps) [[unlikely]]
         help_others(p);
-    // Without timers, nor anybody who comes first for a part of the time or waits for all processors, no clock is needed.
-    if (!helps && p.earliest_deadline.load(std::memory_order_relaxed) == never && p.woken.empty() &&
-        sched.global.empty() && !p.turn.ahead_under_way() &&
+    const bool polls = sched.io.load(std::memory_order_relaxed) != nullptr;
+    // Without timers or descriptors, nor anybody who comes first for a part of the time or waits for all processors, no clock is needed.
+    if (!helps && !polls && p.earliest_deadline.load(std::memory_order_relaxed) == never &&
+        p.woken.empty() && sched.global.empty() && !p.turn.ahead_under_way() &&
         m.sticky_count.load(std::memory_order_relaxed) == 0) {
         p.look_at = next_look(tick + 1 + fairness_ticks);
         p.look_tick = tick;
@@ -84,8 +86,9 @@ void look_around(machine& m, processor& p) noexcept {
         return;
     }
     run_timers(p);
+    std::int64_t now = now_ns();
+    if (polls && poll_if_due(p, now) != 0) now = now_ns();
     if (p.turn.ahead_under_way()) return;  // These are not the dispatches to judge by.
-    const std::int64_t now = now_ns();
     const auto dispatches = static_cast<std::int64_t>(tick - p.look_tick);
     const std::int64_t took = std::max<std::int64_t>(now - p.look_ns, 1);
     const std::int64_t fitting = dispatches * look_interval_ns / took;
@@ -140,8 +143,13 @@ coroutine* steal(machine& m) noexcept {
     const unsigned count = sched.slot_count.load(std::memory_order_acquire);
     if (sched.has_one_processor() || !may_spin(m)) return nullptr;
     processor& p = *m.p;
+    // What comes from outside comes by the poller then, and if nobody else runs nothing else comes at all.
+    const bool alone = sched.io.load(std::memory_order_relaxed) != nullptr &&
+                       sched.idle_count.load(std::memory_order_relaxed) + 1 ==
+                           sched.active_count.load(std::memory_order_relaxed);
+    const unsigned rounds = alone ? 1 : steal_rounds;
 
-    for (unsigned round = 0; round != steal_rounds; ++round) {
+    for (unsigned round = 0; round != rounds; ++round) {
         const unsigned first = p.random.below(count);
         for (unsigned i = 0; i != count; ++i) {
             if (sched.stopping.load(std::memory_order_relaxed)) return nullptr;
@@ -156,7 +164,7 @@ coroutine* steal(machine& m) noexcept {
             if (coroutine* const c = steal_from(p, victim, round, stale ? next : nullptr)) return c;
         }
         if (!sched.global.empty()) return nullptr;  // The caller looks there again.
-        relax();
+        if (!alone) relax();
     }
     return nullptr;
 }
@@ -172,7 +180,11 @@ public:
     }
     [[nodiscard]] coroutine* sticky() noexcept { return ahead(take_sticky(m_)); }
     void end_chain() noexcept { detail::end_chain(p_); }
-    [[nodiscard]] bool timers() noexcept { return run_timers(p_) != 0; }
+    // And what is ready outside. The only processor sleeps in the poller next, if there is nothing at all.
+    [[nodiscard]] bool timers() noexcept {
+        const bool fired = run_timers(p_) != 0;
+        return (!sched.has_one_processor() && poll_now(p_) != 0) || fired;
+    }
     [[nodiscard]] coroutine* steal() noexcept { return detail::steal(m_); }
 
 private:
@@ -189,6 +201,7 @@ void heed(preempt_request request, processor& p) noexcept {
         p.turn.make_room(now_ns(), p.next.peek());
         // It has run longest of all, and may be asked on account of another's timers.
         for (processor* const one : sched.timer_owners()) run_timers(*one);
+        poll_now(p);
     }
 }
 

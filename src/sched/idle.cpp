@@ -2,11 +2,13 @@
 #include "sched/idle.hpp"
 
 #include "base/assert.hpp"
+#include "base/backoff.hpp"
 #include "base/config.hpp"
 #include "os/fence.hpp"
 #include "os/futex.hpp"
 #include "sched/idle_lists.hpp"
 #include "sched/monitor.hpp"
+#include "sched/poll.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 
@@ -34,10 +36,10 @@ bool take_assignment(machine& m) noexcept {
     return true;
 }
 
-// Until when `m` sleeps, and whether it is the keeper meanwhile. Under idle_lock.
+// Until when `m` sleeps, and whether it is the keeper meanwhile; m.polls then says where it sleeps. Under idle_lock.
 std::int64_t plan_sleep_locked(machine& m) noexcept {
     const unsigned idle = sched.idle_count.load(std::memory_order_relaxed);
-    if (idle == 0) return never;  // Whoever has a processor sees to its timers.
+    if (idle == 0) return never;  // Whoever has a processor sees to its timers and to descriptors.
 
     std::int64_t until = earliest_timer();
     if (until != never && timers_share()) {
@@ -48,9 +50,16 @@ std::int64_t plan_sleep_locked(machine& m) noexcept {
         sched.suspicion_at != 0) {
         until = std::min(until, now_ns() + look_again);
     }
-    if (until >= sched.wakes_at.load(std::memory_order_relaxed)) return never;
+    const bool polls = sched.io.load(std::memory_order_relaxed) != nullptr;
+    if (keeper_polls_locked()) {
+        plan_again_locked(until);
+        return never;
+    }
+    // A keeper on a futex does not hear of descriptors.
+    if (!polls && until >= sched.wakes_at.load(std::memory_order_relaxed)) return never;
     sched.keeper = &m;
     sched.wakes_at.store(until, std::memory_order_relaxed);
+    m.polls = polls;
     return until;
 }
 
@@ -58,14 +67,24 @@ void await_note(machine& m) noexcept {
     while (m.note.load(std::memory_order_acquire) == 0) futex_wait(m.note, 0, never);
 }
 
-// The time for which `m` was the keeper has come. It takes an idle processor, if there is one. False: somebody
-// has taken it off the list just now, and its note is on the way.
-bool leave_idle_list(machine& m) noexcept {
-    const std::lock_guard hold(sched.idle_lock);
+// False: somebody has taken `m` off the list just now, and its note is on the way.
+bool remove_idle_locked(machine& m) noexcept {
     if (!m.idle) return false;
     m.idle = false;
+    m.polls = false;
     sched.idle_machines.remove(m);
     if (sched.keeper == &m) dismiss_keeper_locked();
+    // Whatever it does next, it plans again.
+    if (m.note.load(std::memory_order_relaxed) == machine::note_plan_again) {
+        m.note.store(0, std::memory_order_relaxed);
+    }
+    return true;
+}
+
+// The time for which `m` was the keeper has come. It takes an idle processor, if there is one. False: as above.
+bool leave_idle_list(machine& m) noexcept {
+    const std::lock_guard hold(sched.idle_lock);
+    if (!remove_idle_locked(m)) return false;
     sched.last_timer_wake = now_ns();
     if (sched.stopping.load(std::memory_order_relaxed)) return true;
     if (processor* const p = pop_idle_locked(nullptr)) {
@@ -74,6 +93,36 @@ bool leave_idle_list(machine& m) noexcept {
         sched.spinning.fetch_add(1, std::memory_order_seq_cst);
     }
     return true;
+}
+
+// The keeper comes out of the poller. With events it takes an idle processor, if there is one; it does not look for work then,
+// because it has some. False: as above.
+bool leave_idle_list_with(machine& m, bool events) noexcept {
+    const std::lock_guard hold(sched.idle_lock);
+    if (!remove_idle_locked(m)) return false;
+    if (!events || sched.stopping.load(std::memory_order_relaxed)) return true;
+    if (processor* const p = pop_idle_locked(nullptr)) detail::hold(m, *p);
+    return true;
+}
+
+enum class woken_to : std::uint8_t { run, sleep_on, stop };
+
+// Sleeps as the keeper in the poller. `run`: m has a processor.
+woken_to keep_in_poller(machine& m, std::int64_t until) noexcept {
+    io_batch batch;
+    bool in_time = true;
+    do {
+        sleep_in_poller(m, batch, until);
+        in_time = until == never || now_ns() < until;
+    } while (in_time && batch.count == 0 && m.note.load(std::memory_order_acquire) == 0);
+    const bool only_time = !in_time && batch.count == 0;
+    const bool left = only_time ? leave_idle_list(m) : leave_idle_list_with(m, batch.count != 0);
+    if (!left) {
+        await_note(m);
+        if (!take_assignment(m)) return woken_to::stop;
+    }
+    if (batch.count != 0) deliver_events(m, batch);
+    return m.p.get() != nullptr ? woken_to::run : woken_to::sleep_on;
 }
 
 // More machines sleep than there are processors, as after a spike of locked coroutines or of substitutes. Under idle_lock,
@@ -162,6 +211,7 @@ bool sleep_machine(machine& m) noexcept {
         drop_forgotten_timers(m.p.get() != nullptr ? 1 : 0);
         std::int64_t until = never;
         bool surplus = false;
+        bool polls = false;
         {
             const std::lock_guard hold(sched.idle_lock);
             if (m.p.get() != nullptr) {
@@ -177,9 +227,10 @@ bool sleep_machine(machine& m) noexcept {
                 detail::hold(m, *pop_idle_locked(nullptr));
             } else {
                 until = plan_sleep_locked(m);
+                polls = m.polls;
                 m.idle = true;
                 sched.idle_machines.push(m);
-                surplus = until == never && is_surplus_locked(m);
+                surplus = until == never && !polls && is_surplus_locked(m);
             }
         }
         if (surplus) until = now_ns() + surplus_kept;
@@ -193,6 +244,11 @@ bool sleep_machine(machine& m) noexcept {
             continue;
         }
 
+        if (polls) {
+            const woken_to what = keep_in_poller(m, until);
+            if (what == woken_to::sleep_on) continue;
+            return what == woken_to::run;
+        }
         bool in_time = true;
         while (m.note.load(std::memory_order_acquire) == 0 && in_time) {
             in_time = futex_wait(m.note, 0, until);

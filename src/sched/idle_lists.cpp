@@ -1,7 +1,9 @@
 #include "sched/idle_lists.hpp"
 
 #include "base/assert.hpp"
+#include "os/futex.hpp"
 #include "sched/monitor.hpp"
+#include "sched/poll.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
 
@@ -93,6 +95,17 @@ void dismiss_keeper_locked() noexcept {
     sched.wakes_at.store(never, std::memory_order_relaxed);
 }
 
+bool keeper_polls_locked() noexcept { return sched.keeper != nullptr && sched.keeper->polls; }
+
+void plan_again_locked(std::int64_t until) noexcept {
+    if (until >= sched.wakes_at.load(std::memory_order_relaxed)) return;
+    sched.wakes_at.store(until, std::memory_order_relaxed);
+    machine& keeper = *sched.keeper;
+    if (keeper.note.load(std::memory_order_relaxed) != 0) return;
+    keeper.note.store(machine::note_plan_again, std::memory_order_release);
+    sched.io.load(std::memory_order_relaxed)->interrupt();
+}
+
 machine* pop_machine_locked() noexcept {
     machine* m = sched.idle_machines.pop();
     if (m == nullptr) return nullptr;
@@ -108,10 +121,21 @@ machine* pop_machine_locked() noexcept {
     return m;
 }
 
-void assign_locked(machine& m, processor* p, coroutine* c) noexcept {
+bool assign_locked(machine& m, processor* p, coroutine* c) noexcept {
+    const bool polls = m.polls;
+    m.polls = false;
     m.assigned = p;
     m.assigned_coroutine = c;
-    m.note.store(1, std::memory_order_release);
+    m.note.store(machine::note_assigned, std::memory_order_release);
+    return polls;
+}
+
+void wake_assigned(const machine& m, bool polls) noexcept {
+    if (polls) {
+        sched.io.load(std::memory_order_relaxed)->interrupt();
+    } else {
+        futex_wake(m.note);
+    }
 }
 
 void leave_spinners(machine& m) noexcept {
@@ -137,7 +161,8 @@ bool only_timers_left_locked(unsigned held) noexcept {
     return sched.idle_count.load(std::memory_order_seq_cst) + held ==
                sched.active_count.load(std::memory_order_relaxed) &&
            sched.spinning.load(std::memory_order_seq_cst) == 0 &&
-           sched.blocking_calls.load(std::memory_order_seq_cst) == 0 && !work_visible();
+           sched.blocking_calls.load(std::memory_order_seq_cst) == 0 && !work_visible() &&
+           !waits_outside();
 }
 
 bool nothing_left_locked(unsigned held) noexcept {

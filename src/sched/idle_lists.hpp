@@ -14,6 +14,10 @@ void push_idle_locked(processor& p) noexcept;
 [[nodiscard]] processor* pop_idle_locked(processor* preferred) noexcept;
 
 void dismiss_keeper_locked() noexcept;
+/// Whether there is a keeper, and it sleeps in the poller.
+[[nodiscard]] bool keeper_polls_locked() noexcept;
+/// Has that keeper wake at `until`, if that is earlier than what it has planned.
+void plan_again_locked(std::int64_t until) noexcept;
 /// A sleeping machine, the keeper only when there is no other; null.
 [[nodiscard]] machine* pop_machine_locked() noexcept;
 
@@ -22,11 +26,11 @@ void dismiss_keeper_locked() noexcept;
 /// before it went idle.) Otherwise the next timer is alone, as far as one can know, and gets its own.
 void share_wake_up_locked() noexcept;
 
-/// `m` is still there, for it leaves the list of machines under the lock as well. The futex is woken behind it, by
-/// address alone.
-void assign_locked(machine& m, processor* p, coroutine* c) noexcept;
+/// `m` is still there, for it leaves the list of machines under the lock as well. Returns whether it sleeps in the poller:
+/// wake_assigned() is called with that behind the lock, and goes by the address alone.
+[[nodiscard]] bool assign_locked(machine& m, processor* p, coroutine* c) noexcept;
 
-/// Whether nothing runs, waits in a queue or waits for a time, while all but `held` processors are idle. Exact
+/// Whether nothing runs, waits in a queue, for a time or for something outside of the process, while all but `held` processors are idle. Exact
 /// under idle_lock: processors are taken under it, who gives one back has queued before what it had, and nobody
 /// fires a timer or pushes to a ring without one. What runs in a blocking call, and comes back by the global
 /// queue, is counted until it is queued.
@@ -35,6 +39,8 @@ void assign_locked(machine& m, processor* p, coroutine* c) noexcept;
 [[nodiscard]] bool only_timers_left_locked(unsigned held) noexcept;
 
 // Without it. ---------------------------------------------------------------------------------------------
+
+void wake_assigned(const machine& m, bool polls) noexcept;
 
 /// `m` no longer looks for work; nobody is woken in its place, as by stop_spinning().
 void leave_spinners(machine& m) noexcept;

@@ -78,7 +78,7 @@ void enlist(machine& m) noexcept {
     sched.all_machines = &m;
     sched.machine_count.fetch_add(1, std::memory_order_relaxed);
     if (sched.stopping.load(std::memory_order_relaxed)) {
-        m.note.store(1, std::memory_order_release);
+        m.note.store(machine::note_assigned, std::memory_order_release);
         futex_wake(m.note);
     }
 }

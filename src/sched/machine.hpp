@@ -75,6 +75,12 @@ struct machine {
     relaxed<coroutine*> assigned_coroutine{nullptr};
     machine* idle_link = nullptr;  // Under the idle lock.
     bool idle = false;
+    bool polls = false;  // It sleeps in the poller and not on the note. Under the idle lock.
+
+    // What a note says.
+    static constexpr std::uint32_t note_assigned = 1;  // Or that the scheduler stops.
+    static constexpr std::uint32_t note_plan_again =
+        2;  // To the keeper: there is an earlier timer.
 
     machine* all_link = nullptr;
     thread_handle thread{};

@@ -131,6 +131,9 @@ struct alignas(cache_line) processor {
     counter cut_ins;
     counter handoffs;
     counter retakes;
+    // Waits for descriptors that have begun and ended here: the difference of all is how many there are.
+    counter outside_begun;
+    counter outside_ended;
 };
 
 /// No object can be allocated on the thread from here on.

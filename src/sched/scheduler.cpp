@@ -14,6 +14,7 @@
 #include "sched/idle.hpp"
 #include "sched/monitor.hpp"
 #include "sched/park.hpp"
+#include "sched/poll.hpp"
 #include "sched/simulation.hpp"
 #include "sched/split_stack.hpp"
 #include "sched/stall.hpp"
@@ -163,7 +164,7 @@ std::uint64_t take_id() noexcept {
     return id;
 }
 
-processor& add_processor() {
+[[gnu::cold]] processor& add_processor() {
     const unsigned index = sched.slot_count.load(std::memory_order_relaxed);
     WEFT_CHECK(index != sched.processor_slots_max);
     const unrecorded unseen;  // Who comes to hold it finds it through its machine.
@@ -178,8 +179,9 @@ processor& add_processor() {
     return *p;
 }
 
-void start_scheduler(const options& opts, const environment& env, const scheduler_hooks& hooks,
-                     unsigned processor_count, simulation* sim) {
+[[gnu::cold]] void start_scheduler(const options& opts, const environment& env,
+                                   const scheduler_hooks& hooks, unsigned processor_count,
+                                   simulation* sim) {
     prepare_fences();
     sched.generation.fetch_add(1);
     sched.opts = opts;
@@ -217,6 +219,9 @@ void start_scheduler(const options& opts, const environment& env, const schedule
     sched.foreign_finished.store(0);
     sched.turn.store(0);
     sched.looks_asked.store(0);
+    sched.io_taken.store(false);
+    sched.io_looked_at.store(0);
+    sched.outside_waiters.store(0);
     sched.sim.store(sim);
     // So that the fast paths of headers send foreign threads to where they are refused.
     if (sim != nullptr) no_attention.store(attention_point, std::memory_order_relaxed);
@@ -241,7 +246,7 @@ void request_stop_scheduler() noexcept {
     wake_all_to_stop();
 }
 
-void stop_scheduler() noexcept {
+[[gnu::cold]] void stop_scheduler() noexcept {
     sched.up.store(false, std::memory_order_seq_cst);
     while (sched.foreign_users.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
     stop_monitor();  // Again: a foreign thread may have come in before it was refused.
@@ -286,6 +291,7 @@ void stop_scheduler() noexcept {
     sched.processor_count = 0;
     sched.slot_count.store(0);
     sched.active_count.store(0);
+    run_stop_hooks();  // Behind the timers, which name descriptors.
     no_attention.store(0, std::memory_order_relaxed);
     sched.sim.store(nullptr);
     set_simulation_detour(false);

@@ -136,6 +136,13 @@ struct scheduler {
     std::atomic<std::int64_t> wakes_at{never};
     alignas(cache_line) std::atomic<unsigned> spinning{0};
 
+    // Descriptors; see poll.hpp. -------------------------------------------------------------------------
+    /// Null until something waits for a descriptor.
+    alignas(cache_line) std::atomic<const io_source*> io{nullptr};
+    std::atomic<bool> io_taken{false};          // Somebody has the poller to himself.
+    std::atomic<std::int64_t> io_looked_at{0};  // When a processor last looked into it.
+    std::atomic<unsigned> outside_waiters{0};   // Those that no processor counts.
+
     /// ThreadSanitizer builds only: what every coroutine did happens before the end of the runtime, for the
     /// threads that ran them are joined. To the sanitizer they were threads of their own.
     std::atomic<std::uint64_t> stacks_left{0};

@@ -55,8 +55,14 @@ enum class wait_kind : std::uint8_t {
     barrier,
     wait_group,
     once,
+    io_read,
+    io_write,
+    io_accept,
+    io_connect,
+    io_ready,
+    resolve,
 };
-inline constexpr wait_kind last_wait_kind = wait_kind::once;
+inline constexpr wait_kind last_wait_kind = wait_kind::resolve;
 
 [[nodiscard]] constexpr const char* name_of(wait_kind kind) noexcept {
     switch (kind) {
@@ -96,6 +102,18 @@ inline constexpr wait_kind last_wait_kind = wait_kind::once;
         return "wait_group";
     case wait_kind::once:
         return "call_once";
+    case wait_kind::io_read:
+        return "network read";
+    case wait_kind::io_write:
+        return "network write";
+    case wait_kind::io_accept:
+        return "accept";
+    case wait_kind::io_connect:
+        return "connect";
+    case wait_kind::io_ready:
+        return "a descriptor";
+    case wait_kind::resolve:
+        return "the address of a name";
     }
     return "something of the program's own";
 }

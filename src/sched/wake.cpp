@@ -26,6 +26,7 @@ bool try_wake_one(processor* preferred) noexcept {
     processor* p = nullptr;
     processor* successor = nullptr;  // For a machine that takes the keeper's place.
     machine* m = nullptr;
+    bool polls = false;
     {
         const std::lock_guard hold(sched.idle_lock);
         if (!sched.stopping.load(std::memory_order_relaxed)) p = pop_idle_locked(preferred);
@@ -35,7 +36,7 @@ bool try_wake_one(processor* preferred) noexcept {
             if (kept && sched.keeper == nullptr) successor = pop_idle_locked(nullptr);
             if (m != nullptr) {
                 m->spinning = true;  // It sleeps, and reads this behind the note.
-                assign_locked(*m, p, nullptr);
+                polls = assign_locked(*m, p, nullptr);
             }
         }
     }
@@ -50,7 +51,7 @@ bool try_wake_one(processor* preferred) noexcept {
     }
     if (successor != nullptr) sched.spinning.fetch_add(1, std::memory_order_seq_cst);
     if (m != nullptr) {
-        futex_wake(m->note);
+        wake_assigned(*m, polls);
     } else {
         start_machine(*p);
     }
@@ -66,6 +67,15 @@ bool wants_a_thief() noexcept {
     if (self != nullptr && goes_on(*self)) return true;
     rouse_lazy_monitor();
     return false;
+}
+
+// False: no keeper sleeps in the poller. On a futex it would have to run to plan again.
+bool keeper_plans_again(std::int64_t earliest) noexcept {
+    if (sched.io.load(std::memory_order_relaxed) == nullptr) return false;
+    const std::lock_guard hold(sched.idle_lock);
+    if (!keeper_polls_locked()) return false;
+    plan_again_locked(wake_up_for(earliest));
+    return true;
 }
 
 }  // namespace
@@ -98,7 +108,10 @@ void keep_timers(processor& p) noexcept {
     if (!sched.has_one_processor()) {
         std::atomic_thread_fence(std::memory_order_seq_cst);
         if (sched.idle_count.load(std::memory_order_relaxed) != 0) {
-            if (wake_up_for(earliest) < sched.wakes_at.load(std::memory_order_relaxed)) wake_one();
+            if (wake_up_for(earliest) < sched.wakes_at.load(std::memory_order_relaxed) &&
+                !keeper_plans_again(earliest)) {
+                wake_one();
+            }
             return;
         }
     }
@@ -151,17 +164,19 @@ void offer_processor(processor& p) noexcept {
     if (coroutine* const c = p.next.take(p.owner_bias)) push_ring(p, *c);
     if (has_work(p)) p.handoffs.add();
     bool kept = false;
+    bool polled = false;
     bool last = false;  // Nobody else would look whether this is a deadlock.
     {
         const std::lock_guard hold(sched.idle_lock);
         push_idle_locked(p);
-        kept = sched.keeper != nullptr;
+        polled = sched.io.load(std::memory_order_relaxed) != nullptr;
+        kept = polled ? keeper_polls_locked() : sched.keeper != nullptr;
         last = sched.detects_deadlock && !kept && nothing_left_locked(0);
     }
     std::atomic_thread_fence(std::memory_order_seq_cst);  // no lost wakeup
-    // A processor is idle now: if a timer is pending, somebody must be the keeper.
+    // A processor is idle now: if a timer is pending, or a descriptor, somebody must be the keeper.
     const std::int64_t timer = earliest_timer();
-    const bool unkept = !kept && timer != never;
+    const bool unkept = !kept && (timer != never || polled);
     if (unkept || last || wake_up_for(timer) < sched.wakes_at.load(std::memory_order_relaxed) ||
         work_visible()) {
         wake_one();
@@ -171,26 +186,28 @@ void offer_processor(processor& p) noexcept {
 void give_to_locked(machine& from, machine& to, coroutine& c) noexcept {
     processor* const p = &let_go(from);
     leave_spinners(from);
+    bool polls = false;
     {
         const std::lock_guard hold(sched.idle_lock);
-        assign_locked(to, p, &c);
+        polls = assign_locked(to, p, &c);
     }
-    futex_wake(to.note);
+    wake_assigned(to, polls);
 }
 
 void start_processor(processor& p) noexcept {
     machine* m = nullptr;
+    bool polls = false;
     sched.spinning.fetch_add(1, std::memory_order_seq_cst);
     {
         const std::lock_guard hold(sched.idle_lock);
         m = pop_machine_locked();
         if (m != nullptr) {
             m->spinning = true;
-            assign_locked(*m, &p, nullptr);
+            polls = assign_locked(*m, &p, nullptr);
         }
     }
     if (m != nullptr) {
-        futex_wake(m->note);
+        wake_assigned(*m, polls);
     } else {
         start_machine(p);
     }
@@ -222,9 +239,10 @@ void wake_all_to_stop() noexcept {
     const std::lock_guard hold(sched.idle_lock);
     sched.stopping.store(true, std::memory_order_seq_cst);
     for (machine* m = sched.all_machines; m != nullptr; m = m->all_link) {
-        m->note.store(1, std::memory_order_release);
+        m->note.store(machine::note_assigned, std::memory_order_release);
         futex_wake(m->note);
     }
+    if (const io_source* const io = sched.io.load(std::memory_order_relaxed)) io->interrupt();
 }
 
 }  // namespace weft::detail

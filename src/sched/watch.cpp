@@ -6,6 +6,7 @@
 #include "sched/compensate.hpp"
 #include "sched/idle.hpp"
 #include "sched/idle_lists.hpp"
+#include "sched/poll.hpp"
 #include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
@@ -217,12 +218,28 @@ void watch::look_at_woken(processor& p, watched& w) noexcept {
     cut(w);
 }
 
+// When the next arrival is due, and when to look again for one that nobody has a time for.
+std::int64_t watch::next_arrival() noexcept {
+    if (sched.global.has_arrivals()) return now_;
+    const std::int64_t earliest = earliest_timer();
+    const io_source* const io = sched.io.load(std::memory_order_acquire);
+    if (io == nullptr || earliest <= now_ || !waits_outside()) return earliest;
+    // Somebody sleeps in it, or has just looked.
+    if (sched.io_taken.load(std::memory_order_relaxed)) return earliest;
+    if (now_ - sched.io_looked_at.load(std::memory_order_relaxed) < look_most_shared) {
+        return std::min(earliest, now_ + look_most_shared);
+    }
+    return io->anything_ready() ? now_ : std::min(earliest, now_ + look_most_shared);
+}
+
 void watch::look_at_arrivals() noexcept {
-    const std::int64_t earliest = sched.global.has_arrivals() ? now_ : earliest_timer();
-    if (earliest == never || busy_ == 0) return;
+    if (busy_ == 0) return;
+    const std::int64_t earliest = next_arrival();
+    if (earliest == never) return;
     if (idle_ != 0) {
         // Somebody should keep it; if the keeper went to work, another must.
-        if (earliest <= now_ && sched.wakes_at.load(std::memory_order_relaxed) == never) {
+        if (earliest <= now_ && sched.wakes_at.load(std::memory_order_relaxed) == never &&
+            !sched.io_taken.load(std::memory_order_relaxed)) {
             wake_one();
             seen_to_ = true;
         }

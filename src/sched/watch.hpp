@@ -58,6 +58,7 @@ private:
     void look_at_queues(processor& p, watched& w) noexcept;
     void look_at_theft(const processor& p, watched& w) noexcept;
     void look_at_woken(processor& p, watched& w) noexcept;
+    [[nodiscard]] std::int64_t next_arrival() noexcept;
     void look_at_arrivals() noexcept;
     void help_out(processor& p, watched& w, std::int64_t until);
 

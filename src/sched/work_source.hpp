@@ -1,12 +1,14 @@
 // How upper layers offer work to the scheduler, without the scheduler knowing them.
 //
-// The time layer registers itself here; the netpoller and the collector will. Functions, not an interface
-// class: they are called on the way from one coroutine to the next, and there is one of each.
+// The time layer registers itself here, and the io layer as soon as something waits for a descriptor; the collector will.
+// Functions, not an interface class: they are called on the way from one coroutine to the next, and there is one of each.
 #pragma once
 
 #include "os/clock.hpp"
+#include "os/poller.hpp"
 #include "sched/sleeper.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -78,6 +80,29 @@ struct timer_source {
     /// Returns how many.
     std::size_t (*run_due)(processor& p, std::int64_t now) noexcept;
     std::size_t (*count)(processor& p) noexcept;
+};
+
+/// What one look into the poller has brought. As many as a busy processor should make ready at once: what has been made ready must
+/// still be in the caches when it runs.
+struct io_batch {
+    static constexpr std::size_t capacity = 64;
+    std::array<poll_event, capacity> events;
+    std::size_t count = 0;
+};
+
+/// Descriptors that somebody waits for. Plugged into scheduler::io by open_io() (sched/poll.hpp).
+struct io_source {
+    /// Fills `out` with what is ready, or sleeps until something is, until interrupt() or until the time is `until`. The caller
+    /// has the poller to itself. It needs no processor.
+    void (*wait)(io_batch& out, std::int64_t until) noexcept;
+    /// Wakes who waits for that. On a machine; one without a processor makes arrivals of them. Returns how many.
+    std::size_t (*deliver)(const io_batch& batch) noexcept;
+    /// Ends the wait() that is under way, or else the next one. Any thread.
+    void (*interrupt)() noexcept;
+    /// Whether wait() would return at once. Any thread; takes nothing.
+    bool (*anything_ready)() noexcept;
+    /// The scheduler has stopped, and nobody uses the poller any more.
+    void (*close)() noexcept;
 };
 
 }  // namespace weft::detail

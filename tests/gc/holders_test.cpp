@@ -1,7 +1,5 @@
 // Each place where a program may have the only pointer to an object: collections don't free it.
-//
-// A weak pointer tells whether the object is still there. It is made together with the object in a frame that is gone when the
-// collection comes, and what that has left on the stack is overwritten.
+#include "gc/held.hpp"
 #include "support/runtime_fixture.hpp"
 
 #include <weft/gc.hpp>
@@ -26,37 +24,6 @@ namespace weft::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-struct thing {
-    explicit thing(int v) : value(v) {}
-    gc::ptr<thing> next;
-    int value;
-    std::array<std::uint64_t, 4> filler{};
-};
-
-[[gnu::noinline]] void overwrite_stack() {
-    std::array<volatile char, 2048> room;
-    for (auto& byte : room) byte = 1;
-}
-
-// Makes an object, and has `place` put the pointer where it is to be held.
-template <class F>
-[[gnu::noinline]] gc::weak<thing> hold_in(F&& place) {
-    auto made = gc::make<thing>(42);
-    place(made.get());
-    return gc::weak<thing>(made);
-}
-
-[[gnu::noinline]] bool is_there(const gc::weak<thing>& w) {
-    const gc::ptr<thing> p = w.lock();
-    return p != nullptr && p->value == 42;
-}
-
-void collect_twice() {
-    overwrite_stack();
-    gc::collect();
-    gc::collect();
-}
 
 class GcHolders : public with_runtime {};
 

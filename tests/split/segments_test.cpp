@@ -7,7 +7,11 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace weft::test {
 namespace {
@@ -149,6 +153,61 @@ TEST_F(SegmentsParked, InAScope) {
         all.go([] { sleep_for(1h); });
         all.join();
     });
+}
+
+// One end of a pair of sockets; the other is closed at the end.
+class idle_socket {
+public:
+    idle_socket() { EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends_), 0); }
+    ~idle_socket() {
+        for (const int fd : ends_) {
+            if (fd >= 0) ::close(fd);
+        }
+    }
+    idle_socket(const idle_socket&) = delete;
+    idle_socket& operator=(const idle_socket&) = delete;
+    [[nodiscard]] int get() const { return ends_[0]; }
+    int take() { return std::exchange(ends_[0], -1); }
+
+private:
+    int ends_[2] = {-1, -1};
+};
+
+TEST_F(SegmentsParked, InARead) {
+    idle_socket s;
+    holds_one_segment_unless_checked([&s] {
+        net::conn c = net::conn::adopt(s.take());
+        char t[1];
+        c.read(t);
+    });
+}
+TEST_F(SegmentsParked, InAReadWithADeadline) {
+    idle_socket s;
+    holds_one_segment_unless_checked([&s] {
+        net::conn c = net::conn::adopt(s.take());
+        c.set_deadline(clock::now() + 1h);
+        char t[1];
+        c.read(t);
+    });
+}
+// The connection, the buffer and the read together are a little more than a first segment has.
+TEST_F(SegmentsParked, InAReadIntoABuffer) {
+    idle_socket s;
+    may_hold_two_segments([&s] {
+        net::conn c = net::conn::adopt(s.take());
+        net::buffer b;
+        c.read(b);
+    });
+}
+TEST_F(SegmentsParked, InAnAccept) {
+    may_hold_two_segments([] {
+        net::listener l = net::listen("127.0.0.1:0");
+        static_cast<void>(l.accept());
+    });
+}
+TEST_F(SegmentsParked, InAWaitForADescriptor) {
+    const idle_socket s;
+    holds_one_segment_unless_checked([&s] { net::wait_readable(s.get()); });
 }
 
 // Uncancellable: it is let go by unlocking.

@@ -50,6 +50,8 @@ void join_thread(thread_handle handle) noexcept {
     WEFT_CHECK(::pthread_join(handle, nullptr) == 0);
 }
 
+void detach_thread(thread_handle handle) noexcept { WEFT_CHECK(::pthread_detach(handle) == 0); }
+
 std::array<char, 16> name_of_this_thread() noexcept {
     std::array<char, 16> name{};
     ::prctl(PR_GET_NAME, name.data(), 0, 0, 0);

@@ -25,6 +25,10 @@ void locks(weft::mutex&, weft::timed_mutex&, weft::recursive_mutex&, weft::recur
            weft::shared_mutex&, weft::condition_variable&, weft::once_flag&) {}
 void counters(weft::counting_semaphore<>&, weft::binary_semaphore&, weft::latch&, weft::wait_group&,
               weft::barrier<>&, weft::barrier<>::arrival_token&) {}
+void network(weft::net::endpoint&, weft::net::buffer&, weft::net::conn&, weft::net::listener&,
+             weft::net::packet_conn&, weft::net::datagram&, weft::net::credentials&) {}
+void network_options(weft::net::listen_options&, weft::net::dial_options&,
+                     weft::net::resolve_options&, weft::net::ip_version&) {}
 void exceptions(weft::cancelled&, weft::coroutine_cancelled&, weft::timed_out&, weft::deadlock&,
                 weft::channel_closed&, weft::testing::failure&) {}
 
