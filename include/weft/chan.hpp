@@ -321,7 +321,10 @@ private:
 /// channel, nor on a foreign thread while there is a simulation.
 class [[nodiscard]] closing {
 public:
-    explicit closing(detail::channel_handle c) noexcept : c_(std::move(c)) {}
+    template <class T>
+    explicit closing(const chan<T>& c) noexcept : c_(c) {}
+    template <class T>
+    explicit closing(const sender<T>& c) noexcept : c_(c) {}
     ~closing();
     closing(const closing&) = delete;
     closing& operator=(const closing&) = delete;

@@ -234,8 +234,8 @@ void sleep_for(const std::chrono::duration<Rep, Period>& d) {
 /// Names the calling coroutine in reports. The name is copied, and cut at 63 bytes.
 void set_name(std::string_view name);
 
-/// What set_name() or spawn_options::name gave, for logs; empty if nothing did, and on other threads. Valid until the next
-/// set_name() or the coroutine's end.
+/// The name that set_name() or spawn_options::name gave, for logs; it is empty if nothing did, and on other threads. The view is
+/// valid until the next set_name() or the coroutine's end.
 [[nodiscard]] std::string_view get_name() noexcept;
 
 [[nodiscard]] inline bool in_coroutine() noexcept {
@@ -249,11 +249,11 @@ void set_affinity_hint(unsigned processor) noexcept;
 /// The calling coroutine's stop token. From a foreign thread: one that never stops.
 [[nodiscard]] std::stop_token get_stop_token();
 
-/// The earliest deadline of the with_timeout() that the caller is in, to pass on to what takes a deadline of its own. None
-/// outside of those, and on foreign threads.
+/// Returns the earliest deadline of the with_timeout() that the caller is in, to pass on to what takes a deadline of its own.
+/// There is none outside of those, and on foreign threads.
 [[nodiscard]] std::optional<clock::time_point> deadline() noexcept;
 
-/// How long that is away, by weft::clock; 0 when it has passed.
+/// Returns how long that is away, by weft::clock; 0 when it has passed.
 [[nodiscard]] std::optional<std::chrono::nanoseconds> time_left() noexcept;
 
 /// No implicit preemption in this block; explicit yields and parks still happen.

@@ -1,6 +1,7 @@
 // Coroutines whose results come in the order in which they end.
 #pragma once
 
+#include <weft/detail/operation.hpp>
 #include <weft/detail/scope_core.hpp>
 #include <weft/detail/spin_lock.hpp>
 #include <weft/detail/task.hpp>
@@ -14,7 +15,6 @@
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -23,8 +23,7 @@
 namespace weft {
 namespace detail {
 
-/// One member of a join_set. It is listed once two have said so: the coroutine at its end, and whoever spawned it,
-/// behind the last use of the handle.
+/// One member of a join_set.
 struct join_set_member {
     join_set_member() = default;
     join_set_member(const join_set_member&) = delete;
@@ -32,38 +31,24 @@ struct join_set_member {
     virtual ~join_set_member() = default;
 
     join_set_member* next = nullptr;
-    std::atomic<int> said{0};
+    std::atomic<int> done{0};
 };
 
-/// Members that have ended and nobody has fetched, the first to end in front. Owns them.
+/// Members that have ended and nobody has fetched, the first to end in front. Owns them. See src/runtime/join_set.cpp.
 class join_set_queue {
 public:
     join_set_queue() = default;
-    ~join_set_queue() {
-        while (first_ != nullptr) delete std::exchange(first_, first_->next);
-    }
+    ~join_set_queue();
     join_set_queue(const join_set_queue&) = delete;
     join_set_queue& operator=(const join_set_queue&) = delete;
 
-    /// The second call for a member lists it.
-    void say(join_set_member& m) {
-        // acq_rel: the second to come has what the first did before.
-        if (m.said.fetch_add(1, std::memory_order_acq_rel) == 0) return;
-        {
-            const std::lock_guard hold(lock_);
-            *end_ = &m;
-            end_ = &m.next;
-        }
-        listed_.release();
-    }
+    /// Lists the member when it is called for the second time: the coroutine calls it at its end, and the spawner after its
+    /// last use of the handle.
+    void finish(join_set_member& m);
     /// Waits for one. A cancellation point.
-    std::unique_ptr<join_set_member> take() {
-        listed_.acquire();
-        const std::lock_guard hold(lock_);
-        join_set_member* const m = std::exchange(first_, first_->next);
-        if (first_ == nullptr) end_ = &first_;
-        return std::unique_ptr<join_set_member>(m);
-    }
+    [[nodiscard]] std::unique_ptr<join_set_member> take();
+    /// Lists one that was taken, in front.
+    void put_back(std::unique_ptr<join_set_member> m);
 
 private:
     spin_lock lock_;
@@ -72,14 +57,14 @@ private:
     counting_semaphore<> listed_{0};
 };
 
-/// Says that the coroutine has ended, when what it captured is destroyed.
+/// Finishes a member for its coroutine, when the captures of that are destroyed.
 class join_set_note {
 public:
     join_set_note(join_set_queue& queue, join_set_member& m) noexcept : queue_(&queue), m_(&m) {}
     join_set_note(join_set_note&& other) noexcept
         : queue_(other.queue_), m_(std::exchange(other.m_, nullptr)) {}
     ~join_set_note() {
-        if (m_ != nullptr) queue_->say(*m_);
+        if (m_ != nullptr) queue_->finish(*m_);
     }
 
 private:
@@ -91,19 +76,20 @@ private:
 
 inline namespace WEFT_STACK_KIND {
 
-/// Starts coroutines and hands out their results, the first to end first. An exception of one concerns nobody but who
-/// fetches it. spawn(), cancel() and size() may be called from anywhere, also from members; next() by one at a time.
-/// No member outlives the set.
+/// Starts coroutines and hands out their results, the first to end first. Whoever fetches the result of one that ended by an
+/// exception gets that; the others go on. spawn(), cancel() and size() may be called from anywhere, also from members; next()
+/// by one at a time. No member outlives the set.
 template <class T>
 class [[nodiscard]] join_set {
     static_assert(std::is_void_v<T> || std::is_object_v<T>,
                   "weft::join_set<T>: T is an object type, or void");
 
 public:
-    /// What next() returns: true stands for a result of void.
+    /// next() returns one; true stands for a result of void.
     using result = std::conditional_t<std::is_void_v<T>, bool, std::optional<T>>;
 
-    /// options.limit: at most so many members at once; spawn() waits for a place.
+    /// options.limit: at most so many members at once; spawn() waits for a place. (So a member that spawns into its own full
+    /// set waits for a place while it holds one.)
     explicit join_set(scope_options options = {}) : members_(options.limit) {}
 
     /// Cancels and joins those that are left, uncancellably. Results and exceptions that nobody has fetched are dropped.
@@ -126,14 +112,11 @@ public:
     /// coroutine_cancelled, if that was `cancelled`. std::nullopt (false, for void) when none is left. A cancellation
     /// point; if it throws `cancelled`, no result is lost.
     [[nodiscard]] result next() {
+        detail::cancellable_operation_point();
         if (left_.load(std::memory_order_relaxed) == 0) return result();
-        const std::unique_ptr<detail::join_set_member> m = ended_.take();
+        ending end = joined(ended_.take());
         left_.fetch_sub(1, std::memory_order_relaxed);
-        const no_cancel at_its_end;
-        ending end = static_cast<member&>(*m).handle.join();
-        if (auto* const error = std::get_if<0>(&end)) {
-            std::rethrow_exception(*error);
-        }
+        if (auto* const error = std::get_if<0>(&end)) std::rethrow_exception(*error);
         if constexpr (std::is_void_v<T>) {
             return true;
         } else {
@@ -144,7 +127,7 @@ public:
     /// Asks all members to stop, also those that are spawned later.
     void cancel() noexcept { members_.cancel(); }
 
-    /// How many members there are whose results nobody has fetched, whether they have ended or not.
+    /// Returns how many members there are whose results nobody has fetched, whether they have ended or not.
     [[nodiscard]] std::size_t size() const noexcept {
         return left_.load(std::memory_order_relaxed);
     }
@@ -157,15 +140,25 @@ private:
         join_handle<ending> handle;
     };
 
-    // What happens to one is no matter of the scope, which would cancel the others.
+    // Its coroutine has come to the end of what it captured; what is left may still wait.
+    ending joined(std::unique_ptr<detail::join_set_member> m) {
+        try {
+            return static_cast<member&>(*m).handle.join();
+        } catch (...) {
+            ended_.put_back(std::move(m));
+            throw;
+        }
+    }
+
+    // An exception must not reach the scope, which would cancel the others.
     template <class F>
     static ending outcome_of(F& f) {
         try {
             if constexpr (std::is_void_v<T>) {
-                std::invoke(f);
+                std::invoke(std::move(f));
                 return ending(std::in_place_index<1>);
             } else {
-                return ending(std::in_place_index<1>, std::invoke(f));
+                return ending(std::in_place_index<1>, std::invoke(std::move(f)));
             }
         } catch (const cancelled&) {
             return ending(std::in_place_index<0>, std::make_exception_ptr(coroutine_cancelled()));
@@ -176,21 +169,19 @@ private:
 
     template <class F>
     void start(const spawn_options& options, F&& f, call_site where) {
-        static_assert(std::is_invocable_v<std::decay_t<F>&>,
-                      "weft::join_set::spawn: f takes no arguments");
-        auto fresh = std::make_unique<member>();
-        member& m = *fresh;
-        left_.fetch_add(1, std::memory_order_relaxed);
-        try {
-            auto body = [note = detail::join_set_note(ended_, m),
-                         f = std::forward<F>(f)]() mutable { return outcome_of(f); };
-            m.handle = detail::join_access::make<ending>(detail::spawn_task(
-                std::move(body), &options, &members_, detail::spawn_mode::joinable, where));
-        } catch (...) {
-            left_.fetch_sub(1, std::memory_order_relaxed);
-            throw;
+        static_assert(std::is_invocable_v<std::decay_t<F>>,
+                      "weft::join_set::spawn(f): f takes no arguments; capture instead");
+        if constexpr (!std::is_void_v<T>) {
+            static_assert(std::is_convertible_v<std::invoke_result_t<std::decay_t<F>>, T>,
+                          "weft::join_set<T>::spawn(f): the result of f must convert to T");
         }
-        ended_.say(*fresh.release());
+        auto fresh = std::make_unique<member>();
+        auto body = [note = detail::join_set_note(ended_, *fresh),
+                     f = std::forward<F>(f)]() mutable { return outcome_of(f); };
+        fresh->handle = detail::join_access::make<ending>(detail::spawn_task(
+            std::move(body), &options, &members_, detail::spawn_mode::joinable, where));
+        left_.fetch_add(1, std::memory_order_relaxed);  // Before it can be listed.
+        ended_.finish(*fresh.release());
     }
 
     std::atomic<std::size_t> left_{0};

@@ -32,6 +32,8 @@
 #include <optional>
 #include <stdexcept>
 
+#include <unistd.h>
+
 namespace weft::detail {
 namespace {
 
@@ -73,6 +75,7 @@ struct coordinator {
     thread_handle thread{};
     ticket end;  // Who waits for the thread to be done.
 
+    std::atomic<int> process{0};  // Whose threads these are.
     std::atomic<std::uint32_t> calls{0};
     std::atomic<bool> wanted{false};
     std::atomic<bool> running{false};
@@ -249,7 +252,8 @@ void stopped() noexcept {
     forget_all_weak();
     forget_destructors();
     close_heap();
-    // A mutator that has read `gc_marking` before the last cycle ended may have noted a word after it.
+    // A mutator that has read `gc_marking` before the last cycle ended may have noted a word after it. Under the lock threads
+    // that are no mutators look at it once more, so from here on none of them notes anything.
     flush_foreign_words();
     static_cast<void>(gc_notes.shaded.take_all());
     static_cast<void>(gc_notes.left.take_all());
@@ -260,6 +264,7 @@ void stopped() noexcept {
 // What the runtime's options and the environment say, for a runtime that starts, or the one that is up.
 void take_options() noexcept {
     self.stopped = is_forked_child();
+    self.process.store(::getpid(), std::memory_order_relaxed);
     set_gc_percent(sched.opts.gc_percent);
     set_gc_limit(sched.opts.memory_limit);
     poison_free_slots.store(sched.env.gc_poison, std::memory_order_relaxed);
@@ -283,7 +288,7 @@ bool open_collector() noexcept {
     if (open.load(std::memory_order_acquire)) return true;
     const std::lock_guard hold(self.lock);
     if (open.load(std::memory_order_relaxed)) return true;
-    if (!prepare_for_forks() || !open_heap()) return false;
+    if (!is_ready_for_forks() || !open_heap()) return false;
     begin_counting();
     if (sched.slot_count.load(std::memory_order_acquire) != 0) take_options();
     gc_has_opened.store(true, std::memory_order_relaxed);
@@ -341,7 +346,8 @@ void collect_and_wait(bool with_destructors) {
         if (!*visit) throw std::logic_error("weft: gc::collect() while no runtime is up");
     }
     if (!open_collector()) return;
-    if (is_forked_child()) {
+    // Also in a child that no handler was called in: _Fork(), or a clone by hand.
+    if (is_forked_child() || ::getpid() != self.process.load(std::memory_order_relaxed)) {
         throw std::logic_error(
             "weft: gc::collect() in the child of a fork, which may allocate and not collect");
     }

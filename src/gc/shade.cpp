@@ -29,7 +29,10 @@ void report(std::uintptr_t word) noexcept {
         return;
     }
     const std::lock_guard hold(foreign_lock);
-    foreign_words.push(word, gc_notes.shaded);
+    // The heap, and the chunks with it, may have gone since the caller looked.
+    if (gc_marking.load(std::memory_order_relaxed) != 0) {
+        foreign_words.push(word, gc_notes.shaded);
+    }
 }
 
 #if defined(__GNUC__) && !defined(__clang__)

@@ -1,4 +1,4 @@
-// What is to be done when the process is copied by fork().
+// Handlers of fork().
 #pragma once
 
 namespace weft::detail {

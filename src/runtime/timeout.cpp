@@ -140,7 +140,7 @@ std::optional<clock::time_point> deadline() noexcept {
 std::optional<std::chrono::nanoseconds> time_left() noexcept {
     const std::optional<clock::time_point> end = deadline();
     if (!end) return std::nullopt;
-    return std::max(*end - clock::now(), clock::duration::zero());
+    return std::max(detail::time_left(*end, clock::now()), std::chrono::nanoseconds::zero());
 }
 
 }  // namespace weft

@@ -68,7 +68,7 @@ void set_coroutine_name(coroutine& c, std::string_view name) {
     coroutine_extras& extras = extras_of(c);
     const std::lock_guard hold(extras.lock);
     const std::size_t size = std::min(name.size(), extras.name.size() - 1);
-    std::memcpy(extras.name.data(), name.data(), size);
+    std::memmove(extras.name.data(), name.data(), size);  // It may be part of the old one.
     extras.name[size] = '\0';
 }
 

@@ -663,6 +663,7 @@ TEST_P(ChanOfCounted, AThrowingSenderLeavesAReceiverWaiting) {
 }
 
 TEST_P(Chan, ClosingClosesOnTheWayOut) {
+    static_assert(!std::is_constructible_v<closing, receiver<int>>, "receivers do not close");
     run([] {
         chan<int> c(4);
         try {

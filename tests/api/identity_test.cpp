@@ -242,6 +242,9 @@ TEST_P(Identity, ANameCanBeAskedFor) {
             EXPECT_EQ(get_name(), "writer 8");
             set_name(std::string(100, 'x'));
             EXPECT_EQ(get_name(), std::string(63, 'x'));
+            set_name("a name of which a part is the next");
+            set_name(get_name().substr(2));
+            EXPECT_EQ(get_name(), "name of which a part is the next");
             set_name("");
             EXPECT_EQ(get_name(), "");
         }).join();

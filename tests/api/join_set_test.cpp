@@ -9,9 +9,11 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace weft::test {
@@ -140,6 +142,62 @@ TEST_P(JoinSet, ACancelledNextLosesNothing) {
         EXPECT_EQ(all.size(), 1u);
         go_on.send();
         EXPECT_EQ(all.next(), 7);
+    });
+}
+
+TEST_P(JoinSet, AMemberThatCouldNotBeMadeIsNotWaitedFor) {
+    struct cannot_be_copied {
+        cannot_be_copied() = default;
+        cannot_be_copied(const cannot_be_copied&) { throw std::bad_alloc(); }
+        int operator()() const { return 1; }
+    };
+    run([] {
+        join_set<int> all;
+        const cannot_be_copied f;
+        EXPECT_THROW(all.spawn(f), std::bad_alloc);
+        EXPECT_EQ(all.size(), 0u);
+        EXPECT_EQ(all.next(), std::nullopt);
+        join_set<int> one({.limit = 1});
+        chan<void> go_on;
+        one.spawn([&go_on] {
+            go_on.recv();
+            return 2;
+        });
+        EXPECT_THROW(with_timeout(1ms, [&] { one.spawn([] { return 3; }); }), timed_out);
+        EXPECT_EQ(one.size(), 1u);
+        go_on.send();
+        EXPECT_EQ(one.next(), 2);
+        EXPECT_EQ(one.next(), std::nullopt);
+    });
+}
+
+// The coroutine is not over yet when all that it captured is.
+TEST_P(JoinSet, ANextThatIsCancelledBeforeTheLastOfAMemberLosesNothing) {
+    struct late {
+        chan<void>* until = nullptr;
+        late() = default;
+        explicit late(chan<void>& c) : until(&c) {}
+        late(late&& other) noexcept : until(std::exchange(other.until, nullptr)) {}
+        late& operator=(late&& other) noexcept {
+            std::swap(until, other.until);
+            return *this;
+        }
+        ~late() {
+            if (until != nullptr) until->recv();
+        }
+    };
+    static local<late> kept;
+    run([] {
+        chan<void> go_on;
+        join_set<int> all;
+        all.spawn([&go_on] {
+            kept.set(late(go_on));
+            return 8;
+        });
+        EXPECT_THROW(with_timeout(5ms, [&] { static_cast<void>(all.next()); }), timed_out);
+        EXPECT_EQ(all.size(), 1u);
+        go_on.close();
+        EXPECT_EQ(all.next(), 8);
     });
 }
 

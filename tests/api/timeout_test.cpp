@@ -378,6 +378,7 @@ TEST_P(TimeoutOnThreads, TheDeadlineCanBeAskedFor) {
         });
         EXPECT_FALSE(deadline().has_value());
         EXPECT_EQ(with_timeout(-1s, [] { return *time_left(); }), 0ns);
+        EXPECT_EQ(with_timeout(std::chrono::nanoseconds::min(), [] { return *time_left(); }), 0ns);
     });
     EXPECT_FALSE(deadline().has_value());
 }

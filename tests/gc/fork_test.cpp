@@ -42,7 +42,7 @@ int sum(const node* n) {
 constexpr int list_length = 500;
 constexpr int list_sum = list_length * (list_length - 1) / 2;
 
-// What the child finds wrong; 0: nothing.
+// Returns the number of what is wrong in the child; 0: nothing.
 int look_around(const gc::ptr<node>& from_before, const gc::root<node>& root, gc::weak<node> weak) {
     if (sum(from_before.get()) != list_sum) return 2;
     if (sum(root.get()) != list_sum) return 3;
@@ -69,6 +69,35 @@ int look_around(const gc::ptr<node>& from_before, const gc::root<node>& root, gc
 }
 
 class GcFork : public with_runtime {};
+
+// Returns how the child ended.
+int status_of(pid_t child) {
+    return blocking([child] {
+        int s = 0;
+        EXPECT_EQ(::waitpid(child, &s, 0), child);
+        return s;
+    });
+}
+
+// In a process that has made none before; so it is one of its own.
+TEST(GcForkDeathTest, AChildMakesTheFirstObjects) {
+    const auto forks = [] {
+        weft::run([] {
+            const pid_t child = ::fork();
+            if (child == 0) {
+                const auto list = make_list(list_length);
+                try {
+                    gc::collect();
+                    ::_exit(1);
+                } catch (const std::logic_error&) {}
+                ::_exit(sum(list.get()) == list_sum ? 0 : 2);
+            }
+            const int status = status_of(child);
+            ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 99);
+        });
+    };
+    EXPECT_EXIT(forks(), ::testing::ExitedWithCode(0), "");
+}
 
 TEST_P(GcFork, ChildrenAllocateInTheMiddleOfCycles) {
     if (thread_sanitizer)
@@ -97,16 +126,10 @@ TEST_P(GcFork, ChildrenAllocateInTheMiddleOfCycles) {
             yield();
             const pid_t child = ::fork();
             if (child == 0) {
-                stop = true;             // Nobody collects what the others would make here.
-                const no_preempt go_on;  // The processors of the others have no threads here.
                 ::_exit(look_around(list, root, weak));
             }
             ASSERT_GT(child, 0);
-            const int status = blocking([child] {
-                int s = 0;
-                EXPECT_EQ(::waitpid(child, &s, 0), child);
-                return s;
-            });
+            const int status = status_of(child);
             EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
         }
         stop = true;

@@ -1,4 +1,4 @@
-// What holds the children of a scope together.
+// The untyped part of a scope.
 #pragma once
 
 #include <weft/version.hpp>

@@ -26,4 +26,7 @@ void close_heap() noexcept {
     release_arena();
 }
 
+void lock_heap_opening() noexcept { opening.lock(); }
+void unlock_heap_opening() noexcept { opening.unlock(); }
+
 }  // namespace weft::detail
