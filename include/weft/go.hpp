@@ -144,6 +144,7 @@ public:
 
 private:
     friend class detail::join_access;
+    friend detail::coroutine* coroutine_of(const join_handle& handle) noexcept { return handle.c_; }
     explicit join_handle(detail::coroutine& c) noexcept : c_(&c) {}
 
     void finish() noexcept {
@@ -246,7 +247,9 @@ void set_name(std::string_view name);
 /// Out of range is ignored; no_affinity clears.
 void set_affinity_hint(unsigned processor) noexcept;
 
-/// The calling coroutine's stop token. From a foreign thread: one that never stops.
+/// The calling coroutine's stop token: it stops when the coroutine is asked to. One that was asked for inside a with_timeout() also
+/// stops when the earliest deadline around has passed, so what runs in blocking() can be told; it is of use until that section
+/// is left. From a foreign thread: one that never stops. Throws std::bad_alloc.
 [[nodiscard]] std::stop_token get_stop_token();
 
 /// Returns the earliest deadline of the with_timeout() that the caller is in, to pass on to what takes a deadline of its own.

@@ -74,6 +74,8 @@ private:
 
 namespace detail {
 
+class deadline_stop;
+
 /// A cancel scope with a deadline: past it the coroutine's cancellation points throw `cancelled`.
 class deadline_section {
 public:
@@ -90,6 +92,7 @@ private:
     coroutine* self_;
     deadline_section* outer_ = nullptr;
     clock::time_point deadline_;
+    deadline_stop* stop_ = nullptr;  // Of the tokens that were asked for here.
 };
 
 }  // namespace detail

@@ -4,6 +4,7 @@
 #include <weft/chan.hpp>
 #include <weft/detail/select_case.hpp>
 #include <weft/detail/select_core.hpp>
+#include <weft/detail/stack_kind.hpp>
 #include <weft/exceptions.hpp>
 
 #include <array>
@@ -19,6 +20,27 @@
 #include <vector>
 
 namespace weft {
+
+inline namespace WEFT_STACK_KIND {
+template <class R>
+class join_handle;
+}
+
+namespace detail {
+
+struct coroutine;
+
+/// A channel that is closed when `c` has ended; the reference is the caller's. std::logic_error for null, and while
+/// somebody joins it.
+[[nodiscard]] channel_core* end_channel_of(coroutine* c);
+
+template <class F>
+struct ended_action {
+    [[no_unique_address]] F f;
+    void operator()(bool) { f(); }
+};
+
+}  // namespace detail
 
 /// A case that receives: calls f(std::optional<T>), without a value when the channel is closed and drained; of a
 /// chan<void> f(bool); or f(), if that is all that f takes. An lvalue channel must outlive the case, an rvalue is kept in it: on_recv(after(1s), f).
@@ -60,6 +82,17 @@ requires std::is_void_v<typename detail::channel_ends<std::remove_cvref_t<Channe
 [[nodiscard]] auto on_send(Channel&& c, F f = {}) {
     return detail::send_case<detail::unit, detail::unit, F>(
         detail::case_channel(std::forward<Channel>(c)), detail::unit(), std::move(f));
+}
+
+/// A case that can go on once the coroutine has ended, however it did: calls f(). What it returned, or threw, is fetched by the
+/// handle's join(), which then does not wait. (In a select_set remove the case then, because it can go on from there on.) The
+/// handle may go before the case. std::logic_error when it is not joinable, or is being joined. Needs <weft/go.hpp>.
+template <class R, class F = detail::no_action>
+[[nodiscard]] auto on_join(const join_handle<R>& handle, F f = {}) {
+    static_assert(std::is_invocable_v<F&>, "weft::on_join(handle, f): f takes no arguments");
+    detail::channel_handle end(detail::end_channel_of(coroutine_of(handle)));
+    return detail::recv_case<void, detail::ended_action<F>>(detail::case_channel(std::move(end)),
+                                                            {std::move(f)});
 }
 
 /// The case that is chosen when no other could go on for so long, counted from each wait.

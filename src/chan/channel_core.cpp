@@ -249,6 +249,10 @@ void give_up_permit(channel_core& c, send_permit permit) noexcept {
 
 bool close_channel(channel_core& c) {
     operation_point();
+    return close_at_end(c);
+}
+
+bool close_at_end(channel_core& c) noexcept {
     meeting_chain woken;
     {
         const std::lock_guard hold(c.lock);

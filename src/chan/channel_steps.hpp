@@ -284,4 +284,7 @@ inline void settle_locked(channel_core& c, std::uintptr_t promise, std::uintptr_
            c.closed.load(std::memory_order_relaxed);
 }
 
+/// close_channel() where nothing may be waited for: at a coroutine's end. False: it was closed already.
+bool close_at_end(channel_core& c) noexcept;
+
 }  // namespace weft::detail

@@ -6,6 +6,9 @@
 //     none -> detached            detach; run_task then sees to the result, retire gives the descriptor back
 //     none, ticket -> finishing   the end of run_task: from here on the handle sees to the result
 //     finishing -> done           retire
+//
+// A watch (sched/join_watch.hpp) may stand where none does. Whoever comes takes it out: the end of run_task, to end it;
+// the joiner, to end it behind its wait or put it back; detach, to drop it; end_channel_of, to look at it and put it back.
 #include <weft/go.hpp>
 
 #include "base/assert.hpp"
@@ -13,6 +16,7 @@
 #include "base/stack_facts.hpp"
 #include "sched/cancel.hpp"
 #include "sched/extras.hpp"
+#include "sched/join_watch.hpp"
 #include "sched/preempt.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulation.hpp"
@@ -40,19 +44,22 @@ wake_reason wait_for_end(coroutine& c, cancellation how) {
     if (is_done(c)) return wake_reason::signalled;
     waiting wait(how, wait_kind::join, &c);
     const ticket mine = wait.ticket();
-    std::uintptr_t seen = join_none;
-    if (!c.join.compare_exchange_strong(seen, reinterpret_cast<std::uintptr_t>(&mine),
-                                        std::memory_order_acq_rel)) {
+    const auto my_word = reinterpret_cast<std::uintptr_t>(&mine);
+    std::uintptr_t before = join_none;
+    while (!c.join.compare_exchange_weak(before, my_word, std::memory_order_acq_rel)) {
+        if (before == join_none || is_watched(before)) continue;
         wait.abandon();
         await_done(c);
         return wake_reason::signalled;
     }
     const wake_reason why = wait.finish();
-    if (why == wake_reason::signalled) return why;
-    // Cancelled. But the coroutine may have ended too, and be looking at our ticket.
-    seen = reinterpret_cast<std::uintptr_t>(&mine);
-    if (c.join.compare_exchange_strong(seen, join_none, std::memory_order_acq_rel)) return why;
-    await_done(c);
+    if (why != wake_reason::signalled) {
+        // Cancelled. But the coroutine may have ended too, and be looking at our ticket.
+        std::uintptr_t seen = my_word;
+        if (c.join.compare_exchange_strong(seen, before, std::memory_order_acq_rel)) return why;
+        await_done(c);
+    }
+    end_watch(before, true);
     return wake_reason::signalled;
 }
 
@@ -107,7 +114,13 @@ WEFT_NOIPA void detach(coroutine& c) noexcept {
     WEFT_CALLS("uncaught");
     simulation_point();
     std::uintptr_t seen = join_none;
-    if (c.join.compare_exchange_strong(seen, join_detached, std::memory_order_acq_rel)) return;
+    while (!c.join.compare_exchange_weak(seen, join_detached, std::memory_order_acq_rel)) {
+        if (seen == join_finishing || seen == join_done) break;
+    }
+    if (seen != join_finishing && seen != join_done) {
+        end_watch(seen, false);
+        return;
+    }
     await_done(c);
     if (c.flags.result == outcome::exception && c.scope == nullptr) sched.hooks.uncaught(c);
     drop_result(c);

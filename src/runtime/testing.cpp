@@ -13,6 +13,7 @@
 #include "runtime/runtime.hpp"
 #include "runtime/scope_state.hpp"
 #include "sched/cancel.hpp"
+#include "sched/join_watch.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/simulated_processors.hpp"
 #include "sched/simulation.hpp"
@@ -63,7 +64,8 @@ void abandon_all() noexcept {
         // As retire() would leave it. The descriptor is the handle's, which gives it back.
         if (c.flags.result == outcome::none) c.flags.result = outcome::cancelled;
         if (c.flags.result != outcome::exception) drop_extras(c);
-        c.join.store(join_done, std::memory_order_release);
+        // Not closed: who waits for that was abandoned, too.
+        end_watch(c.join.exchange(join_done, std::memory_order_acq_rel), false);
     });
 }
 

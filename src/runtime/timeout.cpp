@@ -12,7 +12,9 @@
 #include <weft/scope.hpp>
 
 #include "base/backoff.hpp"
+#include "base/off_heap.hpp"
 #include "base/stack_facts.hpp"
+#include "runtime/deadlines.hpp"
 #include "sched/cancel.hpp"
 #include "sched/extras.hpp"
 #include "sched/machine.hpp"
@@ -23,22 +25,6 @@
 #include <stdexcept>
 
 namespace weft::detail {
-
-struct deadline_access {
-    static std::int64_t when(const deadline_section& s) noexcept {
-        return s.deadline_.time_since_epoch().count();
-    }
-    static deadline_section* outer(const deadline_section& s) noexcept { return s.outer_; }
-
-    // The earliest deadline among `innermost` and those around it.
-    static std::int64_t earliest(const deadline_section* innermost) noexcept {
-        std::int64_t least = never;
-        for (; innermost != nullptr; innermost = innermost->outer_) {
-            least = std::min(least, when(*innermost));
-        }
-        return least;
-    }
-};
 
 namespace {
 
@@ -109,6 +95,7 @@ deadline_section::deadline_section(clock::time_point deadline)
 }
 
 deadline_section::~deadline_section() {
+    if (stop_ != nullptr) off_heap_delete(stop_);
     coroutine_extras& extras = *peek_extras(*self_);
     disarm(extras);
     extras.deadlines = outer_;

@@ -19,6 +19,20 @@ void unlock_thread(coroutine& self, coroutine_extras& extras) noexcept {
     self.traits = self.traits & static_cast<std::uint8_t>(~trait_locked);
 }
 
+std::stop_token own_stop_token(coroutine& self) {
+    coroutine_extras& extras = extras_of(self);
+    if (!extras.stop.stop_possible()) {
+        std::stop_source fresh;
+        const std::lock_guard hold(extras.lock);
+        extras.stop = std::move(fresh);
+    }
+    // Either request_cancel() sees the source, or we see its bit (both look under or behind the lock).
+    if ((self.attention.load(std::memory_order_seq_cst) & attention_cancel) != 0) {
+        request_stop_of(extras.stop);
+    }
+    return extras.stop.get_token();
+}
+
 }  // namespace weft::detail
 
 namespace weft {
@@ -51,22 +65,6 @@ void set_affinity_hint(unsigned wanted) noexcept {
     } else if (wanted == static_cast<unsigned>(no_affinity)) {
         self->traits = others;
     }
-}
-
-std::stop_token get_stop_token() {
-    coroutine* const self = this_coroutine();
-    if (self == nullptr) return {};
-    coroutine_extras& extras = extras_of(*self);
-    if (!extras.stop.stop_possible()) {
-        std::stop_source fresh;
-        const std::lock_guard hold(extras.lock);
-        extras.stop = std::move(fresh);
-    }
-    // Either request_cancel() sees the source, or we see its bit (both look under or behind the lock).
-    if ((self->attention.load(std::memory_order_seq_cst) & attention_cancel) != 0) {
-        request_stop_of(extras.stop);
-    }
-    return extras.stop.get_token();
 }
 
 no_preempt::no_preempt() noexcept {

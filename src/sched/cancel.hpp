@@ -57,4 +57,7 @@ inline void cancellation_point(coroutine& self) {
 /// Throws `cancelled`, and counts: a coroutine that swallows it a hundred times is reported.
 [[noreturn]] void throw_cancelled(coroutine& self);
 
+/// The stop token of the calling coroutine, which stops when that is asked to. Throws std::bad_alloc.
+[[nodiscard]] std::stop_token own_stop_token(coroutine& self);
+
 }  // namespace weft::detail

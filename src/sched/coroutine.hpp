@@ -95,7 +95,7 @@ struct exception_globals {
     unsigned uncaught = 0;
 };
 
-// The values of the join word; anything else is the address of the joiner's ticket.
+// The values of the join word. Anything else is the address of the joiner's ticket, or of a join_watch with a bit set.
 enum join_word : std::uintptr_t {
     join_none = 0,
     join_finishing = 1,  // The coroutine has ended, and is about to say so.

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <stop_token>
+#include <thread>
 
 namespace weft::test {
 namespace {
@@ -156,6 +157,77 @@ TEST_P(StopToken, OfAChildIsStoppedByTheScope) {
             s.join();
             ASSERT_EQ(called, 4);
         }
+    });
+}
+
+TEST_P(StopToken, StopsAtTheDeadlineAround) {
+    run([] {
+        std::atomic<bool> told = false;
+        EXPECT_THROW(with_timeout(5ms,
+                                  [&] {
+                                      const std::stop_token token = get_stop_token();
+                                      EXPECT_FALSE(token.stop_requested());
+                                      EXPECT_EQ(token, get_stop_token());
+                                      // The coroutine itself is not there to look at its deadline.
+                                      blocking([&] {
+                                          while (!token.stop_requested()) std::this_thread::yield();
+                                          told = true;
+                                      });
+                                      checkpoint();
+                                  }),
+                     timed_out);
+        EXPECT_TRUE(told);
+        EXPECT_FALSE(get_stop_token().stop_requested());
+    });
+}
+
+TEST_P(StopToken, OfAnInnerSectionHearsOfTheOuterDeadline) {
+    run([] {
+        with_timeout(1h, [] {
+            const std::stop_token outer = get_stop_token();
+            try {
+                with_timeout(1ms, [&] {
+                    with_timeout(2h, [&] {
+                        const no_cancel deaf;
+                        const std::stop_token inner = get_stop_token();
+                        wait_until([&] { return inner.stop_requested(); });
+                        EXPECT_FALSE(outer.stop_requested());
+                    });
+                });
+            } catch (const timed_out&) {
+            } catch (const cancelled&) {
+                ADD_FAILURE() << "the deadline is that of the section";
+            }
+            EXPECT_FALSE(outer.stop_requested());
+        });
+    });
+}
+
+TEST_P(StopToken, InsideATimeoutStopsWithTheCoroutine) {
+    run([] {
+        chan<void> begun;
+        std::atomic<bool> called = false;
+        auto handle = spawn([&] {
+            with_timeout(1h, [&] {
+                const no_cancel deaf;
+                const std::stop_token token = get_stop_token();
+                const std::stop_callback tell(token, [&called] { called = true; });
+                begun.send();
+                wait_until([&] { return token.stop_requested(); });
+            });
+        });
+        begun.recv();
+        handle.request_stop();
+        EXPECT_THROW(handle.join(), coroutine_cancelled);
+        EXPECT_TRUE(called);
+    });
+}
+
+TEST_P(StopToken, InsideATimeoutThatHasPassedIsStopped) {
+    run([] {
+        with_timeout(-1s, [] { EXPECT_TRUE(get_stop_token().stop_requested()); });
+        with_timeout(std::chrono::nanoseconds::max(),
+                     [] { EXPECT_FALSE(get_stop_token().stop_requested()); });
     });
 }
 

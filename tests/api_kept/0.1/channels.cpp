@@ -144,6 +144,12 @@ void sets() {
     CHECK(throws<std::out_of_range>([&] { moved.remove(index); }));
 }
 
+void ends_of_coroutines() {
+    const weft::join_handle<int> ended = weft::spawn([] { return 1; });
+    int ran = 0;
+    CHECK(weft::select(weft::on_join(ended, [&] { ++ran; }), weft::on_join(ended)) < 2 && ran < 2);
+}
+
 void closes() {
     weft::chan<int> c;
     { const weft::closing at_the_end(c); }
@@ -160,6 +166,7 @@ int main() {
         ends();
         selecting();
         sets();
+        ends_of_coroutines();
         closes();
     });
 }
