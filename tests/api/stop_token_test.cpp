@@ -218,7 +218,7 @@ TEST_P(StopToken, InsideATimeoutStopsWithTheCoroutine) {
         });
         begun.recv();
         handle.request_stop();
-        EXPECT_THROW(handle.join(), coroutine_cancelled);
+        handle.join();
         EXPECT_TRUE(called);
     });
 }
