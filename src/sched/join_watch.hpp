@@ -4,7 +4,6 @@
 // once: the coroutine at its end, or who holds the handle (src/runtime/join.cpp).
 #pragma once
 
-#include "base/stack_facts.hpp"
 #include "sched/coroutine.hpp"
 
 #include <cstdint>
@@ -28,12 +27,13 @@ inline constexpr std::uintptr_t join_watched = 1;
     return *reinterpret_cast<join_watch*>(join - join_watched);
 }
 
-/// Of a word that was taken out; no effect where there is no watch.
-WEFT_NOIPA inline void end_watch(std::uintptr_t join, bool ended) noexcept {
-    WEFT_CALLS("join_watch");
-    if (!is_watched(join)) return;
-    join_watch& watch = watch_of(join);
-    watch.over(watch, ended);
+/// Ends the watch of a word that has one and was taken out.
+void end_its_watch(std::uintptr_t join, bool ended) noexcept;
+
+/// The same for any word that was taken out; no effect where there is no watch.
+inline void end_watch(std::uintptr_t join, bool ended) noexcept {
+    if (is_watched(join)) [[unlikely]]
+        end_its_watch(join, ended);
 }
 
 }  // namespace weft::detail

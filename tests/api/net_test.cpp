@@ -161,7 +161,8 @@ TEST_P(Net, ABufferHasMemoryOnlyWhileSomethingIsInIt) {
         // Full, and then not.
         auto writer = spawn([&a = a] { a.write_all(std::string(20'000, 'z')); });
         while (other.size() != net::buffer::capacity) b.read(other);
-        EXPECT_EQ(error_of([&](auto& ec) { b.read(other, ec); }), std::errc::no_buffer_space);
+        EXPECT_EQ(error_of([&, &b = b](auto& ec) { b.read(other, ec); }),
+                  std::errc::no_buffer_space);
         other.consume(1);
         EXPECT_EQ(b.read(other), 1u);
         writer.join();
@@ -226,9 +227,10 @@ TEST_P(Net, ACloseEndsWhatIsUnderWayAndAllThatComesLater) {
             for (auto& r : readers) EXPECT_EQ(r.join(), std::errc::operation_canceled);
             EXPECT_EQ(writer.join(), std::errc::operation_canceled);
             char c = 0;
-            EXPECT_EQ(error_of([&](auto& ec) { b.read(std::span(&c, 1), ec); }),
+            EXPECT_EQ(error_of([&, &b = b](auto& ec) { b.read(std::span(&c, 1), ec); }),
                       std::errc::bad_file_descriptor);
-            EXPECT_EQ(error_of([&](auto& ec) { b.close(ec); }), std::errc::bad_file_descriptor);
+            EXPECT_EQ(error_of([&b = b](auto& ec) { b.close(ec); }),
+                      std::errc::bad_file_descriptor);
             EXPECT_FALSE(b.is_open());
             EXPECT_EQ(b.native_handle(), -1);
         }
@@ -274,11 +276,11 @@ TEST_P(Net, HalfCloses) {
         b.write_all("answer");
         b.close();
         EXPECT_EQ(read_text(a), "answer");
-        EXPECT_EQ(error_of([&](auto& ec) { a.write("x", ec); }), std::errc::broken_pipe);
+        EXPECT_EQ(error_of([&a = a](auto& ec) { a.write("x", ec); }), std::errc::broken_pipe);
         auto [c, d] = unix_pair();
         c.shutdown_read();
         EXPECT_EQ(read_text(c), "");
-        EXPECT_EQ(error_of([&](auto& ec) { d.write_all("x", ec); }), std::errc::broken_pipe);
+        EXPECT_EQ(error_of([&d = d](auto& ec) { d.write_all("x", ec); }), std::errc::broken_pipe);
     });
 }
 
@@ -397,7 +399,7 @@ TEST_P(Net, AResetComesBehindWhatHadArrived) {
             b.read(t, ec);
         }
         EXPECT_EQ(ec, std::errc::connection_reset);
-        EXPECT_EQ(error_of([&](auto& e) { b.write("x", e); }), std::errc::broken_pipe);
+        EXPECT_EQ(error_of([&b = b](auto& e) { b.write("x", e); }), std::errc::broken_pipe);
     });
 }
 
@@ -407,7 +409,7 @@ TEST_P(Net, APeerThatClosesWithUnreadDataResets) {
         b.write_all("nobody reads this");
         sleep_for(5ms);
         a.close();
-        EXPECT_EQ(error_of([&](auto& ec) {
+        EXPECT_EQ(error_of([&, &b = b](auto& ec) {
                       char t[10];
                       b.read(t, ec);
                   }),

@@ -234,11 +234,11 @@ void play(net::conn c, bool begins, int rounds) {
 TEST_P(GcIo, ChainsAreHeldByReadersWhileCollectionsFollowEachOther) {
     run([] {
         constexpr int pairs = 8;
-        const int rounds = thread_sanitizer ? 100 : 400;
+        constexpr int rounds = thread_sanitizer ? 100 : 400;
         std::atomic<int> left{2 * pairs};
         scope all;
         const auto start = [&](net::conn c, bool begins) {
-            all.go([&left, c = std::move(c), begins, rounds]() mutable {
+            all.go([&left, c = std::move(c), begins]() mutable {
                 play(std::move(c), begins, rounds);
                 --left;
             });
@@ -279,13 +279,13 @@ bool write_then_read(int fd, char byte) {
 // meet idle processors at all moments.
 TEST_P(GcIo, EventsWakeProcessorsInTheMidstOfCollections) {
     run([] {
-        const int rounds = thread_sanitizer ? 200 : 1000;
+        constexpr int rounds = thread_sanitizer ? 200 : 1000;
         std::array<conn_pair, 2> pairs{unix_pair(), unix_pair()};
         std::atomic<int> left{static_cast<int>(pairs.size())};
         std::vector<std::thread> threads;
         for (const conn_pair& p : pairs) {
             threads.emplace_back(
-                [&left, rounds, fd = ::dup(const_cast<net::conn&>(p.b).native_handle())] {
+                [&left, fd = ::dup(const_cast<net::conn&>(p.b).native_handle())] {
                     for (int i = 0; i != rounds; ++i) {
                         EXPECT_TRUE(write_then_read(fd, static_cast<char>(i)));
                         std::this_thread::sleep_for(std::chrono::microseconds(i * 37 % 300));
@@ -328,7 +328,7 @@ TEST_P(GcIo, EventsWakeProcessorsInTheMidstOfCollections) {
 TEST_P(GcIo, EchoesGoOnWhileCollectionsFollowEachOther) {
     run([] {
         constexpr int clients = 8;
-        const int rounds = thread_sanitizer ? 30 : 150;
+        constexpr int rounds = thread_sanitizer ? 30 : 150;
         net::listener l = net::listen("127.0.0.1:0");
         const std::string address = l.local().to_string();
         std::atomic<int> left{clients};
@@ -339,7 +339,7 @@ TEST_P(GcIo, EchoesGoOnWhileCollectionsFollowEachOther) {
             }
         });
         for (int i = 0; i != clients; ++i) {
-            all.go([&left, &address, rounds, i] {
+            all.go([&left, &address, i] {
                 net::conn c = net::dial(address);
                 for (int n = 0; n != rounds; ++n) {
                     const std::size_t size = 1 + static_cast<std::size_t>(n * 131 + i) % 3000;
