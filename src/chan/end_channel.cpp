@@ -5,6 +5,7 @@
 #include <weft/chan.hpp>
 #include <weft/select.hpp>
 
+#include "base/assert.hpp"
 #include "base/off_heap.hpp"
 #include "base/stack_facts.hpp"
 #include "chan/channel_steps.hpp"
@@ -21,11 +22,19 @@ struct end_channel_watch : join_watch {
     channel_core* channel = nullptr;
 };
 
+// As drop_handle(). But nothing of the program's is in such a channel, so this may be done on the scheduler stack.
+void drop_end_channel(channel_core& c) noexcept {
+    if (c.handles.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    WEFT_ASSERT(c.owner == nullptr && c.drop == nullptr && c.receivers.empty());
+    c.~channel_core();
+    off_heap_free(&c);
+}
+
 void over(join_watch& watch, bool ended) noexcept {
     WEFT_CALLED_AS("join_watch");
     auto& mine = static_cast<end_channel_watch&>(watch);
     if (ended) close_at_end(*mine.channel);
-    drop_handle(mine.channel);
+    drop_end_channel(*mine.channel);
     off_heap_delete(&mine);
 }
 

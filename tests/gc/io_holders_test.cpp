@@ -284,16 +284,15 @@ TEST_P(GcIo, EventsWakeProcessorsInTheMidstOfCollections) {
         std::atomic<int> left{static_cast<int>(pairs.size())};
         std::vector<std::thread> threads;
         for (const conn_pair& p : pairs) {
-            threads.emplace_back(
-                [&left, fd = ::dup(const_cast<net::conn&>(p.b).native_handle())] {
-                    for (int i = 0; i != rounds; ++i) {
-                        EXPECT_TRUE(write_then_read(fd, static_cast<char>(i)));
-                        std::this_thread::sleep_for(std::chrono::microseconds(i * 37 % 300));
-                    }
-                    ::shutdown(fd, SHUT_RDWR);
-                    ::close(fd);
-                    --left;
-                });
+            threads.emplace_back([&left, fd = ::dup(const_cast<net::conn&>(p.b).native_handle())] {
+                for (int i = 0; i != rounds; ++i) {
+                    EXPECT_TRUE(write_then_read(fd, static_cast<char>(i)));
+                    std::this_thread::sleep_for(std::chrono::microseconds(i * 37 % 300));
+                }
+                ::shutdown(fd, SHUT_RDWR);
+                ::close(fd);
+                --left;
+            });
         }
         threads.emplace_back([&left] {
             while (left != 0) gc::collect();
