@@ -418,6 +418,8 @@ TEST_P(Net, APeerThatClosesWithUnreadDataResets) {
 }
 
 TEST_P(Net, WithoutFreeDescriptorsAcceptSaysSoOnceAndThenWaits) {
+    if (address_sanitizer)
+        GTEST_SKIP() << "the sanitizer itself needs descriptors: it looks at memory by a pipe";
     run([] {
         net::listener l = net::listen("127.0.0.1:0", {.backlog = 200});
         const std::string address = l.local().to_string();
