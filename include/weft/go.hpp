@@ -401,4 +401,5 @@ struct std::hash<weft::id> {
         return std::hash<std::uint64_t>()(which.value());
     }
 };
+
 #include <weft/join_set.hpp>

@@ -76,8 +76,8 @@ private:
 
 inline namespace WEFT_STACK_KIND {
 
-/// Starts coroutines and hands out their results, the first to end first. Whoever fetches the result of one that ended by an
-/// exception gets that; the others go on. spawn(), cancel() and size() may be called from anywhere, also from members; next()
+/// Starts coroutines and hands out their results, the first to end first. next() rethrows the exception that ended a member; the
+/// others go on. spawn(), cancel() and size() may be called from anywhere, also from members; next()
 /// by one at a time. No member outlives the set.
 template <class T>
 class [[nodiscard]] join_set {
@@ -180,10 +180,12 @@ private:
                      f = std::forward<F>(f)]() mutable { return outcome_of(f); };
         fresh->handle = detail::join_access::make<ending>(detail::spawn_task(
             std::move(body), &options, &members_, detail::spawn_mode::joinable, where));
-        left_.fetch_add(1, std::memory_order_relaxed);  // Before it can be listed.
+        left_.fetch_add(
+            1, std::memory_order_relaxed);  // Before it is listed, so next() waits for no other.
         ended_.finish(*fresh.release());
     }
 
+    // Relaxed: it counts. Whoever has fetched a result sees what its member has spawned, because finish() and take() order that.
     std::atomic<std::size_t> left_{0};
     detail::join_set_queue ended_;
     detail::scope_core members_;  // Ends before what its members use.

@@ -84,8 +84,8 @@ requires std::is_void_v<typename detail::channel_ends<std::remove_cvref_t<Channe
         detail::case_channel(std::forward<Channel>(c)), detail::unit(), std::move(f));
 }
 
-/// A case that can go on once the coroutine has ended, however it did: calls f(). What it returned, or threw, is fetched by the
-/// handle's join(), which then does not wait. (In a select_set remove the case then, because it can go on from there on.) The
+/// A case that can go on once the coroutine has ended, however it did: calls f(). The handle's
+/// join() fetches the result, or the exception, and does not wait then. (In a select_set remove the case then, because it can go on from there on.) The
 /// handle may go before the case. std::logic_error when it is not joinable, or is being joined. Needs <weft/go.hpp>.
 template <class R, class F = detail::no_action>
 [[nodiscard]] auto on_join(const join_handle<R>& handle, F f = {}) {

@@ -61,9 +61,7 @@ constinit std::atomic<bool> forked{false};
 
 // Nothing in between may move the coroutine to another thread, nor answer the collector on this one.
 void lock_all() noexcept {
-    thread_block& block = *this_thread_block();
-    block.gc_busy.store(block.gc_busy.load(std::memory_order_relaxed) + 1,
-                        std::memory_order_relaxed);
+    gc_enter_busy();
     if (coroutine* const self = this_coroutine()) ++self->no_preempt_depth;
     for (const lock_pair& one : all_locks) one.lock();
 }
@@ -71,9 +69,7 @@ void lock_all() noexcept {
 void unlock_all() noexcept {
     for (auto one = all_locks.rbegin(); one != all_locks.rend(); ++one) one->unlock();
     if (coroutine* const self = this_coroutine()) --self->no_preempt_depth;
-    thread_block& block = *this_thread_block();
-    block.gc_busy.store(block.gc_busy.load(std::memory_order_relaxed) - 1,
-                        std::memory_order_relaxed);
+    gc_leave_busy();
 }
 
 // The child asks its mutators for nothing but the colour that they have. White would let them sweep objects that are not marked

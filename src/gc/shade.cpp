@@ -29,7 +29,8 @@ void report(std::uintptr_t word) noexcept {
         return;
     }
     const std::lock_guard hold(foreign_lock);
-    // The heap, and the chunks with it, may have gone since the caller looked.
+    // The heap, and the chunks with it, may have gone since the caller looked. Relaxed: a stop has cleared it before it took the
+    // lock to flush.
     if (gc_marking.load(std::memory_order_relaxed) != 0) {
         foreign_words.push(word, gc_notes.shaded);
     }

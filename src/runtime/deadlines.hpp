@@ -1,4 +1,4 @@
-// What is in a deadline_section, for the files that make up with_timeout().
+// The inside of a deadline_section, for the files that make up with_timeout().
 #pragma once
 
 #include <weft/scope.hpp>

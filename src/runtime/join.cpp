@@ -7,8 +7,8 @@
 //     none, ticket -> finishing   the end of run_task: from here on the handle sees to the result
 //     finishing -> done           retire
 //
-// A watch (sched/join_watch.hpp) may stand where none does. Whoever comes takes it out: the end of run_task, to end it;
-// the joiner, to end it behind its wait or put it back; detach, to drop it; end_channel_of, to look at it and put it back.
+// A watch (sched/join_watch.hpp) may stand where none does. Each of these takes it out: the end of run_task, to end it; the
+// joiner, to end it after its wait or put it back; detach, to drop it; end_channel_of, to look at it and put it back.
 #include <weft/go.hpp>
 
 #include "base/assert.hpp"
@@ -46,6 +46,7 @@ wake_reason wait_for_end(coroutine& c, cancellation how) {
     const ticket mine = wait.ticket();
     const auto my_word = reinterpret_cast<std::uintptr_t>(&mine);
     std::uintptr_t before = join_none;
+    // acq_rel: the ticket is there for the end, and a watch that is taken out is whole.
     while (!c.join.compare_exchange_weak(before, my_word, std::memory_order_acq_rel)) {
         if (before == join_none || is_watched(before)) continue;
         wait.abandon();
@@ -113,11 +114,9 @@ void release_joined(coroutine& c, bool result_taken) noexcept {
 WEFT_NOIPA void detach(coroutine& c) noexcept {
     WEFT_CALLS("uncaught");
     simulation_point();
-    std::uintptr_t seen = join_none;
-    while (!c.join.compare_exchange_weak(seen, join_detached, std::memory_order_acq_rel)) {
-        if (seen == join_finishing || seen == join_done) break;
-    }
-    if (seen != join_finishing && seen != join_done) {
+    for (std::uintptr_t seen = join_none; seen != join_finishing && seen != join_done;) {
+        // acq_rel: a watch that is taken out is whole.
+        if (!c.join.compare_exchange_weak(seen, join_detached, std::memory_order_acq_rel)) continue;
         end_watch(seen, false);
         return;
     }

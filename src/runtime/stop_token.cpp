@@ -22,8 +22,9 @@ class stop_at_deadline final : public deadline_stop {
 public:
     stop_at_deadline(const std::stop_token& own, std::int64_t when)
         : with_own_(own, passing_on{source_}),
-          timer_(std::chrono::nanoseconds(when) - clock::now().time_since_epoch(),
+          timer_(std::chrono::nanoseconds(when - now_ns()),
                  [source = source_] { request_stop_of(source); }) {
+        // The timer's coroutine would come too late for who looks at once.
         if (when <= now_ns()) request_stop_of(source_);
     }
     [[nodiscard]] std::stop_token token() const noexcept { return source_.get_token(); }

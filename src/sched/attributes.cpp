@@ -50,7 +50,7 @@ void set_name(std::string_view name) {
 
 std::string_view get_name() noexcept {
     coroutine* const self = this_coroutine();
-    // Only the coroutine itself writes its name.
+    // Only the coroutine itself writes its name, once it runs.
     const coroutine_extras* const extras = self == nullptr ? nullptr : peek_extras(*self);
     return extras == nullptr ? std::string_view() : std::string_view(extras->name.data());
 }

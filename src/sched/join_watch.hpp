@@ -1,4 +1,4 @@
-// What hears of a coroutine's end beside its joiner.
+// A watch hears of a coroutine's end, beside the joiner.
 //
 // There is one at most, named by the join word with a bit set. Whoever takes it out of the word owns it, and calls `over`
 // once: the coroutine at its end, or who holds the handle (src/runtime/join.cpp).

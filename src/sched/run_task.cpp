@@ -79,11 +79,10 @@ WEFT_NOIPA std::uintptr_t run_task(coroutine& self) noexcept {
     for (std::uintptr_t seen = self.join.load(std::memory_order_acquire);;) {
         if (seen == join_detached) break;
         // Whoever joins or detaches from here on waits for join_done, and sees to the result itself.
-        if (!self.join.compare_exchange_weak(seen, join_finishing, std::memory_order_acq_rel))
-            continue;
-        if (!is_watched(seen)) return seen;
-        end_watch(seen, true);
-        return join_none;
+        if (self.join.compare_exchange_weak(seen, join_finishing, std::memory_order_acq_rel)) {
+            end_watch(seen, true);
+            return is_watched(seen) ? join_none : seen;
+        }
     }
     if (result != outcome::exception) {
         drop_result(self);

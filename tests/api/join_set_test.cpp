@@ -178,27 +178,36 @@ TEST_P(JoinSet, AMemberThatCouldNotBeMadeIsNotWaitedFor) {
 // The coroutine is not over yet when all that it captured is.
 TEST_P(JoinSet, ANextThatIsCancelledBeforeTheLastOfAMemberLosesNothing) {
     struct late {
+        chan<void>* reached = nullptr;
         chan<void>* until = nullptr;
         late() = default;
-        explicit late(chan<void>& c) : until(&c) {}
-        late(late&& other) noexcept : until(std::exchange(other.until, nullptr)) {}
+        late(chan<void>& r, chan<void>& u) : reached(&r), until(&u) {}
+        late(late&& other) noexcept
+            : reached(other.reached), until(std::exchange(other.until, nullptr)) {}
         late& operator=(late&& other) noexcept {
+            std::swap(reached, other.reached);
             std::swap(until, other.until);
             return *this;
         }
         ~late() {
-            if (until != nullptr) until->recv();
+            if (until == nullptr) return;
+            reached->close();
+            until->recv();
         }
     };
     static local<late> kept;
     run([] {
+        chan<void> reached;
         chan<void> go_on;
         join_set<int> all;
-        all.spawn([&go_on] {
-            kept.set(late(go_on));
+        all.spawn([&] {
+            kept.set(late(reached, go_on));
             return 8;
         });
-        EXPECT_THROW(with_timeout(5ms, [&] { static_cast<void>(all.next()); }), timed_out);
+        reached.recv();
+        for (int i = 0; i != 3; ++i) {
+            EXPECT_THROW(with_timeout(1ms, [&] { static_cast<void>(all.next()); }), timed_out);
+        }
         EXPECT_EQ(all.size(), 1u);
         go_on.close();
         EXPECT_EQ(all.next(), 8);

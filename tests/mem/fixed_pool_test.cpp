@@ -313,7 +313,7 @@ TEST(FixedPoolStress, NothingIsLostOrComesTwiceWhileOthersCool) {
             random_source random(seed + t);
             std::map<thing*, std::uint64_t> last;
             std::vector<thing*> mine;
-            for (std::uint64_t round = 0; round != stress_rounds(100) || cooled.load() == 0;
+            for (std::uint64_t round = 0; round < stress_rounds(100) || cooled.load() == 0;
                  ++round) {
                 for (std::uint32_t n = random.below(3'000); n != 0; --n) {
                     thing* const one = pool.take();

@@ -1,4 +1,4 @@
-// The untyped part of a scope.
+// Scopes and join_sets have this in common.
 #pragma once
 
 #include <weft/version.hpp>

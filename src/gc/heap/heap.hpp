@@ -36,7 +36,7 @@ namespace weft::detail {
 /// again.
 void close_heap() noexcept;
 
-/// What open_heap() and close_heap() are done under, around a fork().
+/// The lock of open_heap() and close_heap(), around a fork().
 void lock_heap_opening() noexcept;
 void unlock_heap_opening() noexcept;
 
