@@ -5,7 +5,8 @@ function(weft_target target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "PUBLIC_ONLY" "" "")
 
   target_compile_features(${target} PRIVATE cxx_std_20)
-  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  # Each file names what is its own in an unnamed namespace, so a parent's CMAKE_UNITY_BUILD is not for these.
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF UNITY_BUILD OFF)
   target_compile_options(${target} PRIVATE
     ${weft_path_map}
     "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow;-Wconversion;-Wnon-virtual-dtor;-Wold-style-cast;-Wdate-time>"

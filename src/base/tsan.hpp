@@ -10,6 +10,7 @@
 
 #if WEFT_TSAN
 #include <sanitizer/tsan_interface.h>
+#include <unistd.h>
 extern "C" void AnnotateIgnoreReadsBegin(const char* file, int line);
 extern "C" void AnnotateIgnoreReadsEnd(const char* file, int line);
 extern "C" void AnnotateIgnoreWritesBegin(const char* file, int line);
@@ -27,6 +28,14 @@ namespace weft::detail {
 [[gnu::always_inline]] inline void take_over([[maybe_unused]] void* what) noexcept {
 #if WEFT_TSAN
     __tsan_acquire(what);
+#endif
+}
+
+/// After a raw system call that a signal may have ended. The sanitizer keeps a signal until its thread returns from a
+/// call that it intercepts, and a thread that only sleeps by raw calls would keep it for ever.
+inline void deliver_kept_signals() noexcept {
+#if WEFT_TSAN
+    ::usleep(0);
 #endif
 }
 

@@ -212,7 +212,7 @@ std::string endpoint::to_string() const {
     case AF_INET:
         return host() + ":" + std::to_string(port());
     case AF_INET6:
-        return "[" + host() + "]:" + std::to_string(port());
+        return std::string("[").append(host()).append("]:").append(std::to_string(port()));
     case AF_UNIX:
         return "unix:" + host();
     default:

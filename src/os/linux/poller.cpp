@@ -1,6 +1,7 @@
 #include "os/poller.hpp"
 
 #include "base/stack_facts.hpp"
+#include "base/tsan.hpp"
 #include "os/clock.hpp"
 
 #include <algorithm>
@@ -132,6 +133,7 @@ std::size_t poller::wait(std::span<poll_event> out, std::int64_t until) noexcept
         n = sleep_for_events(epoll_, ready.data(), most, ns);
         if (n != 0) break;
     }
+    deliver_kept_signals();
     errno = before;
     std::size_t count = 0;
     for (int i = 0; i < n; ++i) {
