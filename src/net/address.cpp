@@ -185,8 +185,10 @@ std::string endpoint::host() const {
     case AF_UNIX: {
         const auto path = reinterpret_cast<const char*>(a.bytes) + detail::path_offset;
         const std::size_t size = a.size > detail::path_offset ? a.size - detail::path_offset : 0;
-        if (size != 0 && path[0] == '\0') return "@" + std::string(path + 1, size - 1);
-        return {path, ::strnlen(path, size)};
+        if (size == 0 || path[0] != '\0') return {path, ::strnlen(path, size)};
+        std::string abstract(path, size);
+        abstract[0] = '@';
+        return abstract;
     }
     default:
         return {};
