@@ -259,7 +259,7 @@ using carried = std::conditional_t<std::is_void_v<T>, unit, T>;
 ///
 /// Unbuffered (capacity 0), send and recv meet; otherwise up to `capacity` values wait in the buffer. Values come out
 /// in the order in which they went in, and who waited first is served first. A moved-from handle names no channel:
-/// its operations throw std::logic_error, and in a select it blocks for ever.
+/// its operations throw std::logic_error, in a select it blocks for ever, and as a bool it is false.
 ///
 /// Small trivially copyable types, std::unique_ptr and std::shared_ptr lie in the channel itself; other values get a box of their own
 /// on the heap of the runtime on their way. Semantics are those of Go's channels.
@@ -273,7 +273,12 @@ public:
     /// Throws std::bad_alloc.
     explicit chan(std::size_t capacity) : detail::handle_of<chan<T>>(make(capacity)) {}
 
+    /// Of no channel, as when moved from: for a case of select that is not to be chosen for now.
+    [[nodiscard]] static chan none() noexcept { return chan(no_channel()); }
+
 private:
+    struct no_channel {};
+    explicit chan(no_channel) noexcept : detail::handle_of<chan<T>>(nullptr) {}
     friend detail::sends<chan<T>, T>;
     friend detail::receives<chan<T>, T>;
 
@@ -322,9 +327,9 @@ private:
 class [[nodiscard]] closing {
 public:
     template <class T>
-    explicit closing(const chan<T>& c) noexcept : c_(c) {}
+    [[nodiscard]] explicit closing(const chan<T>& c) noexcept : c_(c) {}
     template <class T>
-    explicit closing(const sender<T>& c) noexcept : c_(c) {}
+    [[nodiscard]] explicit closing(const sender<T>& c) noexcept : c_(c) {}
     ~closing();
     closing(const closing&) = delete;
     closing& operator=(const closing&) = delete;

@@ -44,7 +44,7 @@ namespace weft::gc {
 /// there.
 class [[nodiscard]] attach {
 public:
-    attach();
+    [[nodiscard]] attach();
     ~attach();
     attach(const attach&) = delete;
     attach& operator=(const attach&) = delete;

@@ -9,6 +9,7 @@
 #include <weft/detail/task.hpp>
 #include <weft/detail/thread_block.hpp>
 #include <weft/detail/timed.hpp>
+#include <weft/detail/wrong_call.hpp>
 #include <weft/exceptions.hpp>
 
 #include <atomic>
@@ -74,14 +75,39 @@ inline id make_id(std::uint64_t value) noexcept { return id(value); }
 /// Waits until `c` has ended; throws `cancelled` when the calling coroutine is asked to stop first,
 /// std::logic_error when it is `c` itself.
 void join_wait(coroutine& c);
-/// The same, uncancellably; ends in the uncaught-exception report if `c` ended by an exception.
-void join_quietly(coroutine& c) noexcept;
+/// Asks `c` to stop and waits for its end, uncancellably; ends in the uncaught-exception report if `c` ended by an exception.
+/// Gives the descriptor back.
+void stop_and_join(coroutine& c) noexcept;
 /// After join_wait: rethrows what ended `c`, unless it ended by returning.
 void rethrow_outcome(coroutine& c);
-/// After join_wait: gives the descriptor back. The result has been taken.
-void release_joined(coroutine& c, bool result_taken) noexcept;
 void detach(coroutine& c) noexcept;
-void request_stop(coroutine& c) noexcept;
+
+/// The one coroutine that a handle may join. Its owner alone changes it; stop() may be called beside a join, and then pins the
+/// coroutine, so that the join does not give it back meanwhile.
+class join_link {
+public:
+    join_link() noexcept = default;
+    explicit join_link(coroutine* c) noexcept : c_(c) {}
+
+    [[nodiscard]] coroutine* get() const noexcept { return c_.load(std::memory_order_relaxed); }
+    /// Returns the coroutine and leaves none.
+    [[nodiscard]] coroutine* take() noexcept {
+        coroutine* const c = get();
+        c_.store(nullptr, std::memory_order_relaxed);
+        return c;
+    }
+    void put(coroutine* c) noexcept { c_.store(c, std::memory_order_relaxed); }
+
+    /// Asks the coroutine to stop, if there is one still.
+    void stop() noexcept;
+    /// After join_wait(): gives the descriptor back. Destroys a result that has not been taken.
+    void release(bool result_taken) noexcept;
+
+private:
+    class pin;
+    std::atomic<coroutine*> c_{nullptr};
+    std::atomic<std::uint32_t> pins_{0};
+};
 [[nodiscard]] std::uint64_t id_of(const coroutine& c) noexcept;
 [[noreturn]] void throw_not_joinable();
 
@@ -90,16 +116,16 @@ void request_stop(coroutine& c) noexcept;
 inline namespace WEFT_STACK_KIND {
 
 /// Owns the right to join one coroutine, as std::jthread does for a thread. Movable; not to be used by
-/// two threads at once.
+/// two threads at once, but for request_stop(), which may be called while another coroutine or thread is in join().
 template <class R>
-class join_handle {
+class [[nodiscard]] join_handle {
 public:
     join_handle() noexcept = default;
-    join_handle(join_handle&& other) noexcept : c_(std::exchange(other.c_, nullptr)) {}
+    join_handle(join_handle&& other) noexcept : link_(other.link_.take()) {}
     join_handle& operator=(join_handle&& other) noexcept {
         if (this != &other) {
             finish();
-            c_ = std::exchange(other.c_, nullptr);
+            link_.put(other.link_.take());
         }
         return *this;
     }
@@ -112,48 +138,49 @@ public:
     /// coroutine_cancelled if that was `cancelled`. Once, from any thread: std::logic_error when not
     /// joinable. A cancellation point; if it throws `cancelled` the handle stays joinable.
     R join() {
-        if (c_ == nullptr) detail::throw_not_joinable();
-        detail::join_wait(*c_);
+        detail::coroutine* const c = link_.get();
+        if (c == nullptr) detail::throw_not_joinable();
+        detail::join_wait(*c);
         struct guard {
-            detail::coroutine& c;
+            detail::join_link& link;
             bool taken = false;
-            ~guard() { detail::release_joined(c, taken); }
-        } release{*std::exchange(c_, nullptr)};
-        detail::rethrow_outcome(release.c);
+            ~guard() { link.release(taken); }
+        } release{link_};
+        detail::rethrow_outcome(*c);
         release.taken = true;
-        return static_cast<detail::result_slot<R>*>(detail::frame_of(release.c))->take();
+        return static_cast<detail::result_slot<R>*>(detail::frame_of(*c))->take();
     }
 
-    [[nodiscard]] bool joinable() const noexcept { return c_ != nullptr; }
+    [[nodiscard]] bool joinable() const noexcept { return link_.get() != nullptr; }
 
     /// Lets the coroutine go on alone; its result is dropped, and an exception that escapes it
     /// terminates. No effect when not joinable.
     void detach() noexcept {
-        if (c_ != nullptr) detail::detach(*std::exchange(c_, nullptr));
+        if (detail::coroutine* const c = link_.take()) detail::detach(*c);
     }
 
     /// Asks the coroutine to stop: its cancellation points throw `cancelled` from now on, and its stop
-    /// token says so. No effect when not joinable or when it has ended.
-    void request_stop() noexcept {
-        if (c_ != nullptr) detail::request_stop(*c_);
-    }
+    /// token says so. No effect when not joinable or when it has ended. May be called while another coroutine or thread
+    /// is in join().
+    void request_stop() noexcept { link_.stop(); }
 
     [[nodiscard]] id get_id() const noexcept {
-        return c_ == nullptr ? id() : detail::make_id(detail::id_of(*c_));
+        const detail::coroutine* const c = link_.get();
+        return c == nullptr ? id() : detail::make_id(detail::id_of(*c));
     }
 
 private:
     friend class detail::join_access;
-    friend detail::coroutine* coroutine_of(const join_handle& handle) noexcept { return handle.c_; }
-    explicit join_handle(detail::coroutine& c) noexcept : c_(&c) {}
+    friend detail::coroutine* coroutine_of(const join_handle& handle) noexcept {
+        return handle.link_.get();
+    }
+    explicit join_handle(detail::coroutine& c) noexcept : link_(&c) {}
 
     void finish() noexcept {
-        if (c_ == nullptr) return;
-        detail::request_stop(*c_);
-        detail::join_quietly(*std::exchange(c_, nullptr));
+        if (detail::coroutine* const c = link_.take()) detail::stop_and_join(*c);
     }
 
-    detail::coroutine* c_ = nullptr;
+    detail::join_link link_;
 };
 
 }  // namespace WEFT_STACK_KIND
@@ -181,6 +208,14 @@ void go(const spawn_options& options, F&& f, call_site where = call_site::curren
     detail::spawn_task(std::forward<F>(f), &options, nullptr, detail::spawn_mode::detached, where);
 }
 
+template <class... A>
+requires detail::wrong_coroutine_call<A...>
+auto go(A&&...) {
+    static_assert(detail::never_right<A...>,
+                  "weft::go(f): f takes no arguments, and go() passes none; capture instead: "
+                  "weft::go([=] { f(a, b); })");
+}
+
 /// Starts a coroutine to be joined.
 template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
 [[nodiscard]] join_handle<R> spawn(F&& f, call_site where = call_site::current()) {
@@ -192,6 +227,14 @@ template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
                                    call_site where = call_site::current()) {
     return detail::join_access::make<R>(detail::spawn_task(std::forward<F>(f), &options, nullptr,
                                                            detail::spawn_mode::joinable, where));
+}
+template <class... A>
+requires detail::wrong_coroutine_call<A...>
+auto spawn(A&&...) {
+    static_assert(detail::never_right<A...>,
+                  "weft::spawn(f): f takes no arguments, and spawn() passes none; capture instead: "
+                  "weft::spawn([=] { return f(a, b); })");
+    return join_handle<void>();
 }
 
 }  // namespace WEFT_STACK_KIND
@@ -260,16 +303,16 @@ void set_affinity_hint(unsigned processor) noexcept;
 [[nodiscard]] std::optional<std::chrono::nanoseconds> time_left() noexcept;
 
 /// No implicit preemption in this block; explicit yields and parks still happen.
-struct no_preempt {
-    no_preempt() noexcept;
+struct [[nodiscard]] no_preempt {
+    [[nodiscard]] no_preempt() noexcept;
     ~no_preempt();
     no_preempt(const no_preempt&) = delete;
     no_preempt& operator=(const no_preempt&) = delete;
 };
 
 /// No cancellation point throws in this block: for clean-up that must block.
-struct no_cancel {
-    no_cancel() noexcept;
+struct [[nodiscard]] no_cancel {
+    [[nodiscard]] no_cancel() noexcept;
     ~no_cancel();
     no_cancel(const no_cancel&) = delete;
     no_cancel& operator=(const no_cancel&) = delete;
@@ -277,8 +320,8 @@ struct no_cancel {
 
 /// While it lives the calling coroutine stays on this OS thread, and no other coroutine runs on it. For
 /// GUI toolkits and libraries that keep state in the thread. Nests. No effect on foreign threads.
-struct thread_lock {
-    thread_lock();
+struct [[nodiscard]] thread_lock {
+    [[nodiscard]] thread_lock();
     ~thread_lock();
     thread_lock(const thread_lock&) = delete;
     thread_lock& operator=(const thread_lock&) = delete;

@@ -5,6 +5,7 @@
 #include <weft/detail/scope_core.hpp>
 #include <weft/detail/spin_lock.hpp>
 #include <weft/detail/task.hpp>
+#include <weft/detail/wrong_call.hpp>
 #include <weft/exceptions.hpp>
 #include <weft/go.hpp>
 #include <weft/sync/semaphore.hpp>
@@ -90,7 +91,7 @@ public:
 
     /// options.limit: at most so many members at once; spawn() waits for a place. (So a member that spawns into its own full
     /// set waits for a place while it holds one.)
-    explicit join_set(scope_options options = {}) : members_(options.limit) {}
+    [[nodiscard]] explicit join_set(scope_options options = {}) : members_(options.limit) {}
 
     /// Cancels and joins those that are left, uncancellably. Results and exceptions that nobody has fetched are dropped.
     ~join_set() = default;
@@ -106,6 +107,13 @@ public:
     template <class F>
     void spawn(const spawn_options& options, F&& f, call_site where = call_site::current()) {
         start(options, std::forward<F>(f), where);
+    }
+    template <class... A>
+    requires detail::wrong_coroutine_call<A...>
+    auto spawn(A&&...) {
+        static_assert(detail::never_right<A...>,
+                      "weft::join_set::spawn(f): f takes no arguments, and spawn() passes none; "
+                      "capture instead: set.spawn([=] { return f(a, b); })");
     }
 
     /// Waits until a member has ended whose result nobody has fetched, and returns that, or rethrows what ended it:
@@ -169,8 +177,6 @@ private:
 
     template <class F>
     void start(const spawn_options& options, F&& f, call_site where) {
-        static_assert(std::is_invocable_v<std::decay_t<F>>,
-                      "weft::join_set::spawn(f): f takes no arguments; capture instead");
         if constexpr (!std::is_void_v<T>) {
             static_assert(std::is_convertible_v<std::invoke_result_t<std::decay_t<F>>, T>,
                           "weft::join_set<T>::spawn(f): the result of f must convert to T");

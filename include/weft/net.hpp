@@ -126,7 +126,7 @@ private:
 /// either queues behind the first, and close() may come from elsewhere at any time: calls under way get std::errc::operation_canceled, later ones
 /// std::errc::bad_file_descriptor. After a reset by the other side what had arrived can be read, then comes connection_reset, and for
 /// writes broken_pipe; SIGPIPE is never raised. It may outlive its runtime.
-class conn {
+class [[nodiscard]] conn {
 public:
     conn() noexcept = default;
     conn(conn&& other) noexcept : d_(std::exchange(other.d_, nullptr)) {}
@@ -226,7 +226,7 @@ private:
 };
 
 /// Accepts connections. Movable; a default one is closed, and the destructor closes. Any number may accept at once.
-class listener {
+class [[nodiscard]] listener {
 public:
     listener() noexcept = default;
     listener(listener&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
@@ -274,7 +274,7 @@ struct datagram {
 
 /// A socket for datagrams: UDP or unix. As a conn: movable, closed by its destructor and from elsewhere at any time, one receiver and one sender at
 /// once. Several of either queue.
-class packet_conn {
+class [[nodiscard]] packet_conn {
 public:
     packet_conn() noexcept = default;
     packet_conn(packet_conn&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}

@@ -175,10 +175,10 @@ int run(F&& main, const options& opts = {}, call_site where = call_site::current
 /// The runtime as an object, for programs that have a main loop of their own. One at a time in a
 /// process; it may be started and stopped again and again. Nothing of it is left once destroyed: no
 /// thread, no descriptor, no mapping.
-class runtime {
+class [[nodiscard]] runtime {
 public:
     /// std::logic_error when a runtime is up.
-    runtime(const options& opts = {}) { detail::start_runtime(opts); }
+    [[nodiscard]] runtime(const options& opts = {}) { detail::start_runtime(opts); }
 
     /// Cancels what is alive and waits for it, however long it takes; after options.shutdown_grace it
     /// reports who is left. Not to be called from a coroutine.

@@ -3,12 +3,14 @@
 
 #include <weft/detail/call_site.hpp>
 #include <weft/detail/scope_core.hpp>
+#include <weft/detail/wrong_call.hpp>
 #include <weft/exceptions.hpp>
 #include <weft/go.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -20,9 +22,11 @@ inline namespace WEFT_STACK_KIND {
 /// No child outlives it. Children may themselves call go() and spawn() on it, also while it is joined.
 /// The first exception that leaves a child cancels the others and is rethrown by join(); children that
 /// end by `cancelled` are no exception. Works on foreign threads too, which then block.
-class scope {
+///
+/// Declare it after what its children use, because an exception between go() and join() destroys the later locals first.
+class [[nodiscard]] scope {
 public:
-    explicit scope(scope_options options = {}) : core_(options.limit) {}
+    [[nodiscard]] explicit scope(scope_options options = {}) : core_(options.limit) {}
 
     /// Cancels and joins, uncancellably, when not joined; an exception of a child is then dropped.
     ~scope() = default;
@@ -42,23 +46,40 @@ public:
         detail::spawn_task(std::forward<F>(f), &options, &core_, detail::spawn_mode::detached,
                            where);
     }
+    template <class... A>
+    requires detail::wrong_coroutine_call<A...>
+    auto go(A&&...) {
+        static_assert(detail::never_right<A...>,
+                      "weft::scope::go(f): f takes no arguments, and go() passes none; capture "
+                      "instead: scope.go([=] { f(a, b); })");
+    }
 
-    /// The same with a handle. An exception of the child reaches the handle's join() and fails the
-    /// scope as well.
+    /// The same with a handle, whose destructor cancels the child and joins it. An exception of the child reaches the
+    /// handle's join() and fails the scope as well.
     template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
-    join_handle<R> spawn(F&& f, call_site where = call_site::current()) {
+    [[nodiscard]] join_handle<R> spawn(F&& f, call_site where = call_site::current()) {
         return detail::join_access::make<R>(detail::spawn_task(
             std::forward<F>(f), nullptr, &core_, detail::spawn_mode::joinable, where));
     }
     template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
-    join_handle<R> spawn(const spawn_options& options, F&& f,
-                         call_site where = call_site::current()) {
+    [[nodiscard]] join_handle<R> spawn(const spawn_options& options, F&& f,
+                                       call_site where = call_site::current()) {
         return detail::join_access::make<R>(detail::spawn_task(
             std::forward<F>(f), &options, &core_, detail::spawn_mode::joinable, where));
     }
 
-    /// Waits until every child has ended; rethrows the first exception of one. A cancellation point:
-    /// when it throws `cancelled` the children are cancelled too, and the destructor waits for them.
+    template <class... A>
+    requires detail::wrong_coroutine_call<A...>
+    auto spawn(A&&...) {
+        static_assert(
+            detail::never_right<A...>,
+            "weft::scope::spawn(f): f takes no arguments, and spawn() passes none; capture "
+            "instead: scope.spawn([=] { return f(a, b); })");
+        return join_handle<void>();
+    }
+
+    /// Waits until every child has ended; rethrows the first exception of one. A cancellation point. However it ends, no
+    /// child is left: before it throws `cancelled` it cancels the children and waits for them, uncancellably.
     /// std::logic_error on a foreign thread while there is a simulation.
     void join() { core_.join(); }
 
@@ -70,6 +91,31 @@ private:
     detail::scope_core core_;
 };
 
+/// Calls f(scope), waits until every child has ended, and returns what f returned. The first exception of a child, or of f itself,
+/// which cancels the children, is rethrown after that. Safer than a scope among other locals: what is declared outside of f
+/// outlives the children.
+template <class F>
+auto with_scope(scope_options options, F&& f) -> std::invoke_result_t<F, scope&> {
+    using R = std::invoke_result_t<F, scope&>;
+    scope children(options);
+    if constexpr (std::is_void_v<R>) {
+        std::invoke(std::forward<F>(f), children);
+        children.join();
+    } else if constexpr (std::is_reference_v<R>) {
+        R result = std::invoke(std::forward<F>(f), children);
+        children.join();
+        return static_cast<R>(result);
+    } else {
+        R result = std::invoke(std::forward<F>(f), children);
+        children.join();
+        return result;
+    }
+}
+template <class F>
+auto with_scope(F&& f) -> std::invoke_result_t<F, scope&> {
+    return with_scope(scope_options(), std::forward<F>(f));
+}
+
 }  // namespace WEFT_STACK_KIND
 
 namespace detail {
@@ -77,7 +123,7 @@ namespace detail {
 class deadline_stop;
 
 /// A cancel scope with a deadline: past it the coroutine's cancellation points throw `cancelled`.
-class deadline_section {
+class [[nodiscard]] deadline_section {
 public:
     explicit deadline_section(clock::time_point deadline);
     ~deadline_section();

@@ -5,6 +5,7 @@
 #include <weft/detail/select_case.hpp>
 #include <weft/detail/select_core.hpp>
 #include <weft/detail/stack_kind.hpp>
+#include <weft/detail/wrong_call.hpp>
 #include <weft/exceptions.hpp>
 
 #include <array>
@@ -46,7 +47,13 @@ struct ended_action {
 /// chan<void> f(bool); or f(), if that is all that f takes. An lvalue channel must outlive the case, an rvalue is kept in it: on_recv(after(1s), f).
 template <class Channel, class F = detail::no_action>
 [[nodiscard]] auto on_recv(Channel&& c, F f = {}) {
+    static_assert(detail::receives_from<Channel>,
+                  "weft::on_recv(channel, f): what it receives from is a chan or a receiver");
     using T = detail::received_through<std::remove_cvref_t<Channel>>;
+    static_assert(
+        detail::takes_received<F, T>,
+        "weft::on_recv(channel, f): f takes std::optional<T>, which is empty when the channel is "
+        "closed; of a chan<void> a bool; or nothing");
     return detail::recv_case<T, F>(detail::case_channel(std::forward<Channel>(c)), std::move(f));
 }
 
@@ -98,18 +105,30 @@ template <class R, class F = detail::no_action>
 /// The case that is chosen when no other could go on for so long, counted from each wait.
 template <class Rep, class Period, class F = detail::no_action>
 [[nodiscard]] auto on_timeout(std::chrono::duration<Rep, Period> d, F f = {}) {
+    static_assert(std::is_invocable_v<F&>, "weft::on_timeout(d, f): f takes no arguments");
     return detail::timeout_case<std::chrono::duration<Rep, Period>, F>(d, std::move(f));
 }
 /// Or until `when`. (A clock that is set while the select waits does not move the end of the wait.)
 template <class Clock, class Duration, class F = detail::no_action>
 [[nodiscard]] auto on_timeout(std::chrono::time_point<Clock, Duration> when, F f = {}) {
+    static_assert(std::is_invocable_v<F&>, "weft::on_timeout(when, f): f takes no arguments");
     return detail::timeout_case<std::chrono::time_point<Clock, Duration>, F>(when, std::move(f));
 }
 
 /// The case that is chosen when no other can go on at once.
 template <class F = detail::no_action>
 [[nodiscard]] auto otherwise(F f = {}) {
+    static_assert(std::is_invocable_v<F&>, "weft::otherwise(f): f takes no arguments");
     return detail::otherwise_case<F>(std::move(f));
+}
+
+template <class When, class F = detail::no_action>
+requires detail::wrong_time<When>
+auto on_timeout(const When&, F = {}) {
+    static_assert(
+        detail::never_right<When>,
+        "weft::on_timeout(d, f): d is a duration, such as 5ms, or the time_point of a clock");
+    return otherwise();
 }
 
 /// Waits until one of the cases can go on, lets that one go on, calls its function, and returns its index. Among
@@ -141,7 +160,7 @@ requires(detail::is_case<std::remove_cvref_t<Cases>>&&...) std::size_t select(Ca
 /// The same over cases that are known only at run time. Cases stay from one wait to the next; channels are kept, lvalue
 /// or not. Movable; to be used by one coroutine or thread at a time. A function that a wait calls may add and
 /// remove cases, its own too, and may wait on the set again.
-class select_set {
+class [[nodiscard]] select_set {
 public:
     select_set() = default;
     /// A set that was moved from is empty.

@@ -5,6 +5,7 @@
 #include <weft/clock.hpp>
 #include <weft/detail/call_site.hpp>
 #include <weft/detail/stack_kind.hpp>
+#include <weft/detail/wrong_call.hpp>
 #include <weft/exceptions.hpp>
 
 #include <chrono>
@@ -74,17 +75,18 @@ inline namespace WEFT_STACK_KIND {
 /// One moment in the future. Starts when it is made and ends with its object: the destructor stops it. Any coroutine or thread
 /// may make one while a runtime is up (else std::logic_error), and use it at any time; stop and reset are safe
 /// against each other and against firing. Movable, not while others use it.
-class timer {
+class [[nodiscard]] timer {
 public:
     /// Sends the time into channel() once, `d` from now.
     template <class Rep, class Period>
-    explicit timer(std::chrono::duration<Rep, Period> d)
+    [[nodiscard]] explicit timer(std::chrono::duration<Rep, Period> d)
         : core_(detail::to_nanoseconds(d), std::chrono::nanoseconds(0)) {}
 
     /// Calls f() on a coroutine of its own, `d` from now; each time, if it is reset. What it calls may outlive the timer.
     template <class Rep, class Period, class F>
-    requires std::is_invocable_v < std::decay_t<F>
-    & > timer(std::chrono::duration<Rep, Period> d, F&& f, call_site where = call_site::current())
+    requires(std::is_invocable_v<std::decay_t<F>&>)
+        [[nodiscard]] timer(std::chrono::duration<Rep, Period> d, F&& f,
+                            call_site where = call_site::current())
         : core_(detail::to_nanoseconds(d),
                 detail::make_carried<detail::timer_call<std::decay_t<F>>, std::decay_t<F>>(
                     std::forward<F>(f)),
@@ -111,11 +113,11 @@ private:
 
 /// A tick every `period`, from the moment that it is made. It never drifts: ticks are due at whole periods from the start.
 /// A reader that is slow misses ticks; at most one waits for it. Ends with its object. Threads as with timer.
-class ticker {
+class [[nodiscard]] ticker {
 public:
     /// Throws std::invalid_argument when the period is not positive.
     template <class Rep, class Period>
-    explicit ticker(std::chrono::duration<Rep, Period> period)
+    [[nodiscard]] explicit ticker(std::chrono::duration<Rep, Period> period)
         : core_(positive(detail::to_nanoseconds(period)), detail::to_nanoseconds(period)) {}
 
     [[nodiscard]] receiver<clock::time_point> channel() const { return core_.channel(); }
@@ -137,6 +139,12 @@ private:
 template <class Rep, class Period>
 [[nodiscard]] receiver<clock::time_point> after(std::chrono::duration<Rep, Period> d) {
     return detail::time_after(detail::to_nanoseconds(d));
+}
+template <class D>
+requires detail::wrong_time<D>
+auto after(const D&) {
+    static_assert(detail::never_right<D>, "weft::after(d): d is a duration, such as 5ms");
+    return receiver<clock::time_point>();
 }
 
 }  // namespace weft

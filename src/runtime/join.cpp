@@ -14,6 +14,7 @@
 #include "base/assert.hpp"
 #include "base/backoff.hpp"
 #include "base/stack_facts.hpp"
+#include "os/fence.hpp"
 #include "sched/cancel.hpp"
 #include "sched/extras.hpp"
 #include "sched/join_watch.hpp"
@@ -23,7 +24,9 @@
 #include "sched/switch.hpp"
 #include "sched/wait.hpp"
 
+#include <atomic>
 #include <stdexcept>
+#include <stop_token>
 #include <utility>
 
 namespace weft::detail {
@@ -64,6 +67,20 @@ wake_reason wait_for_end(coroutine& c, cancellation how) {
     return wake_reason::signalled;
 }
 
+// Calls ask(), which asks a coroutine to stop, if the caller may.
+template <class F>
+void ask_to_stop(F&& ask) noexcept {
+    if (this_machine() == nullptr) {
+        // What the coroutine leaves behind must not go with the runtime while we look at it. And a simulation is
+        // no business of other threads.
+        const foreign_visit visit;
+        if (visit && sched.sim.load(std::memory_order_relaxed) == nullptr) ask();
+        return;
+    }
+    ask();
+    simulation_point();
+}
+
 }  // namespace
 
 void join_wait(coroutine& c) {
@@ -81,15 +98,18 @@ void join_wait(coroutine& c) {
     if (why != wake_reason::signalled) throw_wait_ended(why);
 }
 
-WEFT_NOIPA void join_quietly(coroutine& c) noexcept {
+WEFT_NOIPA void stop_and_join(coroutine& c) noexcept {
     WEFT_CALLS("uncaught");
+    ask_to_stop([&c] {
+        if (!is_done(c)) request_cancel(c, attention_cancel);
+    });
     WEFT_CHECK(&c != this_coroutine() && "a coroutine destroyed its own join_handle");
     simulation_point();
     wait_for_end(c, cancellation::ignored);
     // In a scope the exception has reached the scope.
     if (c.flags.result == outcome::exception && c.scope == nullptr) sched.hooks.uncaught(c);
     drop_result(c);
-    release_joined(c, true);
+    give_descriptor(c);
 }
 
 void rethrow_outcome(coroutine& c) {
@@ -106,11 +126,6 @@ void rethrow_outcome(coroutine& c) {
     check_failed(__FILE__, __LINE__, "joined before its end");
 }
 
-void release_joined(coroutine& c, bool result_taken) noexcept {
-    if (!result_taken) drop_result(c);
-    give_descriptor(c);  // The pool outlives the runtime: a handle may be the last to let go.
-}
-
 WEFT_NOIPA void detach(coroutine& c) noexcept {
     WEFT_CALLS("uncaught");
     simulation_point();
@@ -123,21 +138,60 @@ WEFT_NOIPA void detach(coroutine& c) noexcept {
     await_done(c);
     if (c.flags.result == outcome::exception && c.scope == nullptr) sched.hooks.uncaught(c);
     drop_result(c);
-    release_joined(c, true);
+    give_descriptor(c);  // The pool outlives the runtime: a handle may be the last to let go.
 }
 
-void request_stop(coroutine& c) noexcept {
-    if (this_machine() == nullptr) {
-        // What the coroutine leaves behind must not go with the runtime while we look at it. And a simulation is
-        // no business of other threads.
-        const foreign_visit visit;
-        if (visit && sched.sim.load(std::memory_order_relaxed) == nullptr && !is_done(c)) {
-            request_cancel(c, attention_cancel);
-        }
-        return;
+// A handle's coroutine, kept from being given back while it lives.
+//
+//     stop                                release
+//     pins_ += 1                          c_ = null
+//     heavy_fence()                       light_fence()
+//     read c_: null, or it may be used    read pins_: none, or wait
+//
+// One of the two reads sees the other's store (os/fence.hpp). A join costs a load more, and the request, which is rare, pays.
+class join_link::pin {
+public:
+    explicit pin(join_link& link) noexcept : link_(link) {
+        link.pins_.fetch_add(1, std::memory_order_relaxed);  // Ordered by the fence.
+        heavy_fence();
+        c_ = link.get();
     }
-    if (!is_done(c)) request_cancel(c, attention_cancel);
-    simulation_point();
+    // release: what was done to the coroutine comes before its end as a descriptor.
+    ~pin() { link_.pins_.fetch_sub(1, std::memory_order_release); }
+    pin(const pin&) = delete;
+    pin& operator=(const pin&) = delete;
+
+    [[nodiscard]] coroutine* running() const noexcept {
+        return c_ != nullptr && !is_done(*c_) ? c_ : nullptr;
+    }
+
+private:
+    join_link& link_;
+    coroutine* c_;
+};
+
+void join_link::stop() noexcept {
+    if (get() == nullptr) return;
+    // Stop callbacks are the program's and may wait, for the joiner too. So they run without the pin.
+    ask_to_stop([this] {
+        for (std::stop_source callbacks{std::nostopstate};;) {
+            {
+                const pin here(*this);
+                coroutine* const c = here.running();
+                if (c == nullptr || stop_quietly(*c, callbacks)) return;
+            }
+            request_stop_of(std::exchange(callbacks, std::stop_source(std::nostopstate)));
+        }
+    });
+}
+
+void join_link::release(bool result_taken) noexcept {
+    coroutine& c = *take();
+    light_fence();
+    // acquire: pairs with the end of a pin.
+    for (backoff wait; pins_.load(std::memory_order_acquire) != 0;) wait.pause();
+    if (!result_taken) drop_result(c);
+    give_descriptor(c);  // The pool outlives the runtime: a handle may be the last to let go.
 }
 
 std::uint64_t id_of(const coroutine& c) noexcept { return c.id; }

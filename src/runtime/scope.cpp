@@ -38,26 +38,6 @@ void unlink_child(scope_state& s, coroutine& child) noexcept {
     });
 }
 
-// The stop source of a child, if it has one. Under the scope's lock, which keeps the child from going.
-std::stop_source stop_source_of(coroutine& child) noexcept {
-    coroutine_extras* const extras = peek_extras(child);
-    if (extras == nullptr) return std::stop_source(std::nostopstate);
-    const std::lock_guard hold(extras->lock);
-    return extras->owner == &child ? extras->stop : std::stop_source(std::nostopstate);
-}
-
-// Sees to it that `child` stops, if that takes no callbacks of the program's. Returns false if it does: `stop` has them
-// then. Under the scope's lock.
-bool stop_quietly(coroutine& child, std::stop_source& stop) noexcept {
-    if ((child.attention.load(std::memory_order_relaxed) & attention_cancel) != 0) return true;
-    stop = stop_source_of(child);
-    if (!stop.stop_possible() || stop.stop_requested()) {
-        set_cancelled(child);
-        stop = stop_source_of(child);  // One made meanwhile.
-    }
-    return !stop.stop_possible() || stop.stop_requested();
-}
-
 struct stop_to_request {
     std::stop_source source{std::nostopstate};
 };
@@ -150,6 +130,14 @@ wake_reason wait_for_children(scope_core& scope, cancellation how) {
     }
 }
 
+// Cancels the children and waits until none is left, whatever happens to the caller meanwhile. join() does so before it
+// throws, because the caller's locals that the children use may be declared after the scope: they would be destroyed before
+// the scope's destructor waits.
+void end_children(scope_core& scope) noexcept {
+    scope.cancel();
+    wait_for_children(scope, cancellation::ignored);
+}
+
 }  // namespace
 
 void enter_scope(scope_core& scope) {
@@ -221,10 +209,7 @@ scope_core::~scope_core() {
         const std::lock_guard hold(s.lock);
         left = s.places_taken != 0;
     }
-    if (left) {
-        cancel();
-        wait_for_children(*this, cancellation::ignored);
-    }
+    if (left) end_children(*this);
     off_heap_delete(state_);
 }
 
@@ -238,7 +223,7 @@ void scope_core::join() {
     if (self != nullptr) {
         simulation_point();
         if (cancellation_due(*self)) {
-            cancel();
+            end_children(*this);
             throw_cancelled(*self);
         }
     }
@@ -246,11 +231,11 @@ void scope_core::join() {
     try {
         why = wait_for_children(*this, cancellation::honoured);
     } catch (const cancelled&) {
-        cancel();
+        end_children(*this);
         throw;
     }
     if (why != wake_reason::signalled) {
-        cancel();
+        end_children(*this);
         throw_wait_ended(why);
     }
     std::exception_ptr error;

@@ -48,6 +48,16 @@ bool set_cancelled(coroutine& c, attention bit) noexcept {
     return (before & bit) == 0;
 }
 
+bool stop_quietly(coroutine& c, std::stop_source& stop) noexcept {
+    if ((c.attention.load(std::memory_order_relaxed) & attention_cancel) != 0) return true;
+    stop = stop_source_of(c);
+    if (!stop.stop_possible() || stop.stop_requested()) {
+        set_cancelled(c);
+        stop = stop_source_of(c);  // One made meanwhile.
+    }
+    return !stop.stop_possible() || stop.stop_requested();
+}
+
 void request_cancel(coroutine& c, attention bit) noexcept {
     // The stop source first, and under no lock, for its callbacks are the program's: once the coroutine sees the
     // bit it leaves, and takes them along.

@@ -351,6 +351,30 @@ TEST_P(Chan, DirectionalViewsNameTheSameChannel) {
     });
 }
 
+TEST_P(Chan, NoneIsNoChannelAndIsNeverChosen) {
+    run([] {
+        chan<int> numbers(1);
+        EXPECT_TRUE(numbers);
+        chan<int> off = chan<int>::none();
+        EXPECT_FALSE(off);
+        EXPECT_FALSE(chan<void>::none());
+        EXPECT_FALSE(receiver<int>());
+        EXPECT_FALSE(sender<int>(off));
+        EXPECT_TRUE(sender<int>(numbers));
+        EXPECT_TRUE(off == chan<int>::none());
+        EXPECT_THROW(off.send(1), std::logic_error);
+        EXPECT_THROW(static_cast<void>(off.recv()), std::logic_error);
+        numbers.send(1);
+        for (int i = 0; i != 20; ++i) {
+            EXPECT_EQ(select(on_recv(off), on_send(off, 1), on_recv(numbers)), 2u);
+            numbers.send(1);
+        }
+        // A case is turned off and on again, as by a nil channel in Go.
+        off = numbers;
+        EXPECT_EQ(select(on_recv(off)), 0u);
+    });
+}
+
 TEST_P(Chan, AMovedFromHandleSaysSo) {
     run([] {
         chan<int> c;

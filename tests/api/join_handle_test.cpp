@@ -5,8 +5,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -276,6 +278,78 @@ TEST_P(JoinHandle, GetIdIsTheOneTheCoroutineSees) {
         EXPECT_NE(seen, id());
         EXPECT_EQ(handle.join(), seen);
         EXPECT_EQ(handle.get_id(), id());
+    });
+}
+
+// Requests beside a join, and beyond its end: none of them may reach the coroutine that gets the descriptor next.
+TEST_P(JoinHandle, RequestStopBesideAJoinReachesThatCoroutineOrNone) {
+    const int rounds = thread_sanitizer ? 100 : 500;
+    run([rounds] {
+        for (int round = 0; round != rounds; ++round) {
+            std::atomic<bool> joined{false};
+            std::atomic<int> asked{0};
+            auto handle = spawn([&, round] {
+                // Some have callbacks, some end at once, some wait for the request.
+                std::optional<std::stop_callback<std::function<void()>>> told;
+                if (round % 3 == 0) told.emplace(get_stop_token(), [&asked] { ++asked; });
+                if (round % 2 == 0) wait_for_cancel();
+                return round;
+            });
+            const auto ask = [&] {
+                do {
+                    handle.request_stop();
+                    yield();
+                } while (!joined);
+            };
+            auto one = spawn(ask);
+            auto another = spawn(ask);
+            try {
+                EXPECT_EQ(handle.join(), round);
+            } catch (const coroutine_cancelled&) {}
+            joined = true;
+            // It has the descriptor now, likely.
+            EXPECT_NO_THROW(spawn([] { yield(); }).join());
+            EXPECT_FALSE(handle.joinable());
+            EXPECT_NO_THROW(one.join());
+            EXPECT_NO_THROW(another.join());
+        }
+    });
+}
+
+TEST_P(JoinHandle, RequestStopMayComeFromAThreadWhileAnotherJoins) {
+    run([] {
+        for (int round = 0; round != 50; ++round) {
+            auto handle = spawn([] { wait_for_cancel(); });
+            std::thread asks([&] { handle.request_stop(); });
+            EXPECT_THROW(handle.join(), coroutine_cancelled);
+            blocking([&] { asks.join(); });
+        }
+    });
+}
+
+// The callback waits for what the joiner does after its join: a join that waited for the request would hang.
+TEST_P(JoinHandle, AStopCallbackMayWaitForTheJoiner) {
+    run([] {
+        std::stop_token token;
+        std::atomic<bool> called{false};
+        std::atomic<bool> joined{false};
+        std::atomic<bool> has_token{false};
+        auto handle = spawn([&] {
+            token = get_stop_token();
+            has_token = true;
+            while (!called) yield();
+        });
+        wait_until([&] { return has_token.load(); });
+        std::stop_callback waits(token, [&] {
+            called = true;
+            while (!joined) std::this_thread::yield();
+        });
+        std::thread asks([&] { handle.request_stop(); });
+        try {
+            handle.join();
+        } catch (const coroutine_cancelled&) {}
+        joined = true;
+        blocking([&] { asks.join(); });
     });
 }
 

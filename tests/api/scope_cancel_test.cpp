@@ -11,6 +11,8 @@
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <time.h>
@@ -164,6 +166,147 @@ TEST_P(ScopeCancel, CancelFromAChildAndFromAnotherThread) {
         other.go([] { wait_for_cancel(); });
         std::thread([&] { other.cancel(); }).join();
         other.join();
+    });
+}
+
+// Calls a function when it is destroyed.
+template <class F>
+class tells {
+public:
+    explicit tells(F f) : f_(std::move(f)) {}
+    tells(const tells&) = delete;
+    tells& operator=(const tells&) = delete;
+    ~tells() { f_(); }
+
+private:
+    F f_;
+};
+
+// A scope that stands before what its children use, as one writes it without thinking. `leave` cancels the join.
+template <class F>
+void with_data_behind_the_scope(int children, F&& leave) {
+    std::atomic<int> ended{0};
+    std::atomic<int> ready{0};
+    std::atomic<bool> destroyed{false};
+    const auto body = [&] {
+        scope s;
+        const tells when_destroyed([&] {
+            EXPECT_EQ(ended, children);
+            destroyed = true;
+        });
+        for (int i = 0; i != children; ++i) {
+            s.go([&, i] {
+                ++ready;
+                try {
+                    wait_for_cancel();
+                } catch (const cancelled&) {
+                    const no_cancel slow;
+                    for (int n = 0; n != i % 5; ++n) sleep_for(100us);
+                    EXPECT_FALSE(destroyed);
+                    ++ended;
+                    throw;
+                }
+            });
+        }
+        s.join();
+    };
+    leave(body, [&] { return ready == children; });
+    EXPECT_TRUE(destroyed);
+}
+
+TEST_P(ScopeCancel, AJoinThatThrowsLeavesNoChildBehind) {
+    run([] {
+        for (const int children : {1, 7, 100}) {
+            with_data_behind_the_scope(children, [](auto& body, auto all_wait) {
+                auto parent = spawn(body);
+                wait_until(all_wait);
+                parent.request_stop();
+                EXPECT_THROW(parent.join(), coroutine_cancelled);
+            });
+            with_data_behind_the_scope(children, [](auto& body, auto) {
+                EXPECT_THROW(with_timeout(2ms, body), timed_out);
+            });
+            // It is cancelled before it joins.
+            with_data_behind_the_scope(children, [](auto& body, auto) {
+                EXPECT_THROW(with_timeout(0ms, body), timed_out);
+            });
+        }
+    });
+}
+
+TEST(ScopeCancelPlain, AJoinThatEndsByADeadlockLeavesNoChildBehind) {
+    int ended = 0;
+    const auto main = [&] {
+        const chan<int> never;
+        scope s;
+        const tells when_destroyed([&] { EXPECT_EQ(ended, 3); });
+        for (int i = 0; i != 3; ++i) {
+            s.go([&] {
+                const tells at_end([&] { ++ended; });
+                static_cast<void>(never.recv());
+            });
+        }
+        EXPECT_THROW(s.join(), deadlock);
+    };
+    weft::run(main, {.processors = 1, .on_deadlock = deadlock_action::throw_in_main});
+    EXPECT_EQ(ended, 3);
+    ended = 0;
+    testing::simulate(3, main);
+    EXPECT_EQ(ended, 3);
+}
+
+TEST(ScopeCancelPlain, AJoinThatThrowsLeavesNoChildBehindInAnyOrder) {
+    testing::explore(200, [] {
+        with_data_behind_the_scope(
+            5, [](auto& body, auto) { EXPECT_THROW(with_timeout(1ms, body), timed_out); });
+    });
+}
+
+TEST_P(ScopeCancel, WithScopeJoinsAndReturns) {
+    run([] {
+        std::atomic<int> ended{0};
+        EXPECT_EQ(with_scope([&](scope& s) {
+                      for (int i = 0; i != 10; ++i) s.go([&] { ++ended; });
+                      return std::vector<int>{1, 2};
+                  }),
+                  (std::vector<int>{1, 2}));
+        EXPECT_EQ(ended, 10);
+        static_assert(
+            std::is_same_v<decltype(with_scope([&](scope&) -> std::atomic<int>& { return ended; })),
+                           std::atomic<int>&>);
+        int most = 0;
+        int now = 0;
+        mutex lock;
+        with_scope({.limit = 2}, [&](scope& s) {
+            for (int i = 0; i != 20; ++i) {
+                s.go([&] {
+                    {
+                        const std::lock_guard hold(lock);
+                        most = std::max(most, ++now);
+                    }
+                    yield();
+                    const std::lock_guard hold(lock);
+                    --now;
+                });
+            }
+        });
+        EXPECT_EQ(now, 0);
+        EXPECT_LE(most, 2);
+        // What f throws cancels the children, and leaves when they have ended.
+        ended = 0;
+        EXPECT_THROW(with_scope([&](scope& s) {
+                         s.go([&] {
+                             const tells at_end([&] { ++ended; });
+                             wait_for_cancel();
+                         });
+                         throw std::length_error("body");
+                     }),
+                     std::length_error);
+        EXPECT_THROW(with_scope([&](scope& s) {
+                         s.go([] { throw std::domain_error("child"); });
+                         return 1;
+                     }),
+                     std::domain_error);
     });
 }
 

@@ -64,8 +64,8 @@ TEST_P(Scope, AHandleOfAChildMayBeIgnored) {
     run([] {
         std::atomic<int> ended{0};
         scope s;
-        s.spawn([&] { ++ended; });  // Its destructor joins.
-        s.spawn({.name = "b"}, [&] { ++ended; });
+        static_cast<void>(s.spawn([&] { ++ended; }));  // Its destructor joins.
+        static_cast<void>(s.spawn({.name = "b"}, [&] { ++ended; }));
         EXPECT_EQ(ended, 2);
     });
 }

@@ -28,6 +28,9 @@ public:
     }
     ~channel_handle() { drop_handle(core_); }
 
+    /// Whether it names a channel.
+    [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
+
     /// How many values are buffered; of use for reports only, for it may have changed by now. 0 when unbuffered.
     [[nodiscard]] std::size_t size() const { return core().count.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t capacity() const { return core().capacity; }

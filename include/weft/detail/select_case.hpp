@@ -51,6 +51,19 @@ template <class C>
 using sent_by = typename channel_ends<std::remove_cvref_t<C>>::sent;
 template <class C>
 using received_through = typename channel_ends<C>::received;
+template <class C>
+concept receives_from = requires {
+    typename channel_ends<std::remove_cvref_t<C>>::received;
+};
+
+/// Whether f takes what a case receives. In this order, because a generic lambda may not even be tried with what it is not
+/// called with.
+template <class F, class T>
+inline constexpr bool takes_received =
+    std::disjunction_v<std::is_invocable<F&, std::optional<T>>, std::is_invocable<F&>>;
+template <class F>
+inline constexpr bool takes_received<F, void> =
+    std::disjunction_v<std::is_invocable<F&, bool>, std::is_invocable<F&>>;
 
 /// The channel of a case: borrowed from an lvalue, or kept.
 class case_channel {

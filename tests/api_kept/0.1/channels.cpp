@@ -157,6 +157,13 @@ void closes() {
     const weft::closing again(c);
 }
 
+void without_a_channel() {
+    const weft::chan<int> some(1);
+    const weft::chan<int> none = weft::chan<int>::none();
+    CHECK(some && !none && !weft::receiver<int>());
+    CHECK(weft::select(weft::on_recv(none), weft::on_send(some, 1)) == 1);
+}
+
 }  // namespace
 
 int main() {
@@ -168,5 +175,6 @@ int main() {
         sets();
         ends_of_coroutines();
         closes();
+        without_a_channel();
     });
 }

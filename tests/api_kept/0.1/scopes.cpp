@@ -70,6 +70,16 @@ void cancelling() {
     some.join();
 }
 
+void by_function() {
+    int ran = 0;
+    CHECK(weft::with_scope([&](weft::scope& some) {
+              some.go([&] { ++ran; });
+              return 3;
+          }) == 3);
+    weft::with_scope({.limit = 1}, [&](weft::scope& some) { some.go([&] { ++ran; }); });
+    CHECK(ran == 2);
+}
+
 void timeouts() {
     CHECK(weft::with_timeout(1h, [] { return 5; }) == 5);
     weft::with_timeout(1h, [] {});
@@ -108,6 +118,7 @@ int main() {
         failure();
         limits();
         cancelling();
+        by_function();
         timeouts();
         deadlines();
         results();

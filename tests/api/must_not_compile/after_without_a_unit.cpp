@@ -1,0 +1,3 @@
+#include <weft/weft.hpp>
+
+void wait() { weft::after(5).recv(); }

@@ -1,0 +1,8 @@
+#include <weft/weft.hpp>
+
+void work(int&);
+
+void start(int& n) {
+    weft::scope helpers;
+    helpers.go(work, n);
+}

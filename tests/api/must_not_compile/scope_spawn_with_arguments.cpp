@@ -1,0 +1,8 @@
+#include <weft/weft.hpp>
+
+int work(int);
+
+int start() {
+    weft::scope helpers;
+    return helpers.spawn(work, 3).join();
+}
