@@ -1,6 +1,7 @@
-// All of weft.
+// All of weft but <weft/extra.hpp>.
 #pragma once
 
+#include <weft/broadcast.hpp>
 #include <weft/chan.hpp>
 #include <weft/clock.hpp>
 #include <weft/exceptions.hpp>
@@ -17,3 +18,4 @@
 #include <weft/testing.hpp>
 #include <weft/time.hpp>
 #include <weft/version.hpp>
+#include <weft/watch.hpp>

@@ -235,7 +235,7 @@ TEST_P(ScopeCancel, AJoinThatThrowsLeavesNoChildBehind) {
 }
 
 TEST(ScopeCancelPlain, AJoinThatEndsByADeadlockLeavesNoChildBehind) {
-    int ended = 0;
+    std::atomic<int> ended{0};
     const auto main = [&] {
         const chan<int> never;
         scope s;
