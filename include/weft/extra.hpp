@@ -48,9 +48,16 @@ public:
         std::shared_ptr<flight> mine;
         {
             const std::lock_guard hold(flights_->lock);
-            std::shared_ptr<flight>& there = flights_->of[key];
-            if (there == nullptr) there = take_off(key, std::forward<F>(f));
-            mine = there;
+            const auto [at, is_first] = flights_->of.try_emplace(key);
+            if (is_first) {
+                try {
+                    at->second = take_off(key, std::forward<F>(f));
+                } catch (...) {
+                    flights_->of.erase(at);
+                    throw;
+                }
+            }
+            mine = at->second;
             ++mine->callers;
         }
         const passenger seat(*flights_, key, mine);
@@ -188,7 +195,8 @@ private:
     // Takes n if they are there; else returns when they will be.
     std::optional<clock::time_point> missing_until(std::size_t n) {
         const clock::time_point now = clock::now();
-        saved_ = std::min(burst_, saved_ + (now - at_) / period_);
+        // A simulation begins at another time than a limiter that was made before it.
+        saved_ = std::min(burst_, saved_ + std::max(now - at_, clock::duration(0)) / period_);
         at_ = now;
         const double missing = static_cast<double>(n) - saved_;
         if (missing <= 0) {

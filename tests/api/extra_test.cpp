@@ -121,6 +121,22 @@ TEST(ExtraPlain, AFlightWithoutCallersIsStopped) {
     });
 }
 
+TEST(ExtraPlain, AFlightThatCannotTakeOffLeavesNothingBehind) {
+    singleflight<int, int> flights;
+    EXPECT_THROW(flights.run(1, [] { return 1; }), std::logic_error);  // No runtime is up.
+    testing::simulate(1, [&] { EXPECT_EQ(flights.run(1, [] { return 2; }), 2); });
+}
+
+TEST(ExtraPlain, ALimiterMayBeOlderThanTheSimulation) {
+    rate_limiter limit(100, 1);
+    testing::simulate(1, [&] {
+        const auto begun = clock::now();
+        limit.acquire(1);
+        limit.acquire(1);
+        EXPECT_LE(clock::now() - begun, 11ms);
+    });
+}
+
 TEST(ExtraPlain, AForgottenFlightIsNotJoined) {
     testing::simulate(1, [] {
         singleflight<int, int> flights;
