@@ -78,8 +78,8 @@ public:
         return join_handle<void>();
     }
 
-    /// Waits until every child has ended; rethrows the first exception of one. A cancellation point. However it ends, no
-    /// child is left: before it throws `cancelled` it cancels the children and waits for them, uncancellably.
+    /// Waits until every child has ended; rethrows the first exception of one. A cancellation point. Before it throws `cancelled` or
+    /// deadlock it cancels the children, and the coroutine that made the scope waits for them, uncancellably: no child is left then.
     /// std::logic_error on a foreign thread while there is a simulation.
     void join() { core_.join(); }
 

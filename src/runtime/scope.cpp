@@ -130,12 +130,26 @@ wake_reason wait_for_children(scope_core& scope, cancellation how) {
     }
 }
 
-// Cancels the children and waits until none is left, whatever happens to the caller meanwhile. join() does so before it
-// throws, because the caller's locals that the children use may be declared after the scope: they would be destroyed before
-// the scope's destructor waits.
+std::uint64_t id_of_caller() noexcept {
+    const coroutine* const self = this_coroutine();
+    return self == nullptr ? 0 : self->id.get();
+}
+
+// Cancels the children and waits until none is left, whatever happens to the caller meanwhile.
 void end_children(scope_core& scope) noexcept {
     scope.cancel();
     wait_for_children(scope, cancellation::ignored);
+}
+
+// Before a join throws that did not see the end. The locals of the scope's owner that the children use may be declared after the
+// scope: they would be destroyed before the scope's destructor waits, so the owner waits here. Another coroutine does not, because
+// it may be a child itself, and then would wait for its own end.
+void give_up_join(scope_core& scope) noexcept {
+    if (scope_state::of(scope).owner == id_of_caller()) {
+        end_children(scope);
+    } else {
+        scope.cancel();
+    }
 }
 
 }  // namespace
@@ -199,7 +213,8 @@ void child_ended(coroutine& child) noexcept {
     release_place(s);
 }
 
-scope_core::scope_core(std::size_t limit) : state_(off_heap_new<scope_state>(limit)) {}
+scope_core::scope_core(std::size_t limit)
+    : state_(off_heap_new<scope_state>(limit, id_of_caller())) {}
 
 scope_core::~scope_core() {
     simulation_point();
@@ -223,7 +238,7 @@ void scope_core::join() {
     if (self != nullptr) {
         simulation_point();
         if (cancellation_due(*self)) {
-            end_children(*this);
+            give_up_join(*this);
             throw_cancelled(*self);
         }
     }
@@ -231,11 +246,11 @@ void scope_core::join() {
     try {
         why = wait_for_children(*this, cancellation::honoured);
     } catch (const cancelled&) {
-        end_children(*this);
+        give_up_join(*this);
         throw;
     }
     if (why != wake_reason::signalled) {
-        end_children(*this);
+        give_up_join(*this);
         throw_wait_ended(why);
     }
     std::exception_ptr error;

@@ -12,6 +12,7 @@
 #include <weft/detail/spin_lock.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 
 namespace weft::detail {
@@ -31,11 +32,12 @@ struct scope_walk {
 };
 
 struct scope_state {
-    explicit scope_state(std::size_t most) noexcept : limit(most) {}
+    scope_state(std::size_t most, std::uint64_t made_by) noexcept : limit(most), owner(made_by) {}
 
     static scope_state& of(scope_core& core) noexcept { return *core.state_; }
 
-    const std::size_t limit;  // 0: none
+    const std::size_t limit;    // 0: none
+    const std::uint64_t owner;  // The id of the coroutine that made it; 0: a foreign thread.
 
     spin_lock lock;
     coroutine* children = nullptr;  // Doubly linked through scope_next and scope_prev.
