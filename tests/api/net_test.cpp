@@ -1,4 +1,5 @@
 // Connections: what goes in comes out, and every way in which that may end.
+#include "support/dump.hpp"
 #include "support/net.hpp"
 #include "support/runtime_fixture.hpp"
 
@@ -222,7 +223,14 @@ TEST_P(Net, ACloseEndsWhatIsUnderWayAndAllThatComesLater) {
             }
             auto writer =
                 spawn([&, &b = b] { return error_of([&](auto& ec) { b.write_all(much, ec); }); });
-            sleep_for(50ms);
+            // All of them wait: two of the readers behind the first.
+            dump_until([](const dump_blocks& d) {
+                std::size_t waiting = 0;
+                for (const dump_block& one : d.all()) {
+                    if (one.status().find("network ") != std::string::npos) waiting += one.count();
+                }
+                return waiting == 4;
+            });
             b.close();
             for (auto& r : readers) EXPECT_EQ(r.join(), std::errc::operation_canceled);
             EXPECT_EQ(writer.join(), std::errc::operation_canceled);
