@@ -34,8 +34,9 @@ template <class T>
 struct broadcast_state {
     struct shared_value {
         T value;
+        std::shared_ptr<shared_value> next_dropped;  // Of those that one subscriber leaves behind.
     };
-    using pointer = std::shared_ptr<const shared_value>;
+    using pointer = std::shared_ptr<shared_value>;
     struct entry {
         pointer value;
         std::size_t takers;  // How many have still to take it.
@@ -94,7 +95,7 @@ public:
         detail::broadcast_state<T>& s = *state_;
         using shared_value = typename detail::broadcast_state<T>::shared_value;
         typename detail::broadcast_state<T>::pointer dropped;  // Destroyed under no lock.
-        auto one = detail::make_carried<shared_value, T>(shared_value{std::move(value)});
+        auto one = detail::make_carried<shared_value, T>(shared_value{std::move(value), nullptr});
         std::unique_lock hold(s.lock);
         s.room.wait(hold, [&s] {
             return s.closed || s.policy == when_full::drop_oldest || s.kept.size() < s.capacity;
@@ -131,7 +132,8 @@ private:
     std::shared_ptr<detail::broadcast_state<T>> state_;
 };
 
-/// One subscriber of a broadcast, from subscribe() to its destruction. Movable. To be used by one coroutine or thread at a time.
+/// One subscriber of a broadcast, from subscribe() to its destruction. Movable; one that was moved from may be assigned to or
+/// destroyed. To be used by one coroutine or thread at a time. Nobody but close() closes the broadcast.
 template <class T>
 class [[nodiscard]] subscription {
 public:
@@ -160,6 +162,7 @@ public:
             static_cast<void>(s.more.wait_for(hold, d, ready));
         });
     }
+    /// Does not wait, and is no cancellation point: nullopt when there is none now, or will be none.
     [[nodiscard]] std::optional<T> try_recv() {
         return receive([](state&, std::unique_lock<mutex>&, auto&&) {});
     }
@@ -211,18 +214,19 @@ private:
 
     void leave() noexcept {
         if (state_ == nullptr) return;
+        typename state::pointer dropped;
         {
-            std::unique_lock hold(state_->lock);
+            const std::lock_guard hold(state_->lock);
             skip_dropped();
             for (; next_ != state_->end(); ++next_) --state_->at(next_).takers;
             --state_->subscribers;
-            while (typename state::pointer gone = state_->drop_taken()) {
-                hold.unlock();
-                gone.reset();
-                hold.lock();
+            while (typename state::pointer one = state_->drop_taken()) {
+                one->next_dropped = std::move(dropped);
+                dropped = std::move(one);
             }
             state_->room.notify_all();
         }
+        while (dropped != nullptr) dropped = std::exchange(dropped->next_dropped, nullptr);
         state_ = nullptr;
     }
 

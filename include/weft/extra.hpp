@@ -5,11 +5,13 @@
 #include <weft/chan.hpp>
 #include <weft/clock.hpp>
 #include <weft/detail/gc_carrier.hpp>
+#include <weft/detail/operation.hpp>
 #include <weft/detail/stack_kind.hpp>
 #include <weft/detail/timed.hpp>
 #include <weft/exceptions.hpp>
 #include <weft/go.hpp>
 #include <weft/sync/mutex.hpp>
+#include <weft/sync/semaphore.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -29,11 +31,13 @@
 namespace weft {
 inline namespace WEFT_STACK_KIND {
 
-/// Calls with the same key at the same time share one execution, as those who miss the same entry of a cache should. Any coroutine may use
-/// it at any time. T is copyable: each caller gets a copy, or the exception.
+/// Calls with the same key at the same time share one execution, as those who miss the same entry of a cache should. Any coroutine
+/// may use it at any time. T is copyable: each caller gets a copy, or the exception. Functions and keys are copied, and keys
+/// compared, under a lock.
 ///
 /// The function runs on a coroutine of its own, so that a caller which is cancelled takes nothing from the others. When all of its callers
-/// have been cancelled it is asked to stop, and nobody waits for it. So it owns what it uses: capture values.
+/// have been cancelled it is asked to stop, and nobody waits for it. So it owns what it uses: capture values. A function that calls
+/// run() with its own key waits for itself.
 template <class Key, class T, class Compare = std::less<Key>>
 class singleflight {
 public:
@@ -60,7 +64,7 @@ public:
             mine = at->second;
             ++mine->callers;
         }
-        const passenger seat(*flights_, key, mine);
+        const passenger seat(*flights_, mine);
         static_cast<void>(mine->landed.recv());
         if (mine->error) std::rethrow_exception(mine->error);
         return *mine->result;
@@ -77,15 +81,20 @@ private:
         chan<void> landed;  // Closed when the result, or the error, is there.
         std::optional<T> result;
         std::exception_ptr error;
-        std::size_t callers = 0;      // Under the lock of flights.
-        join_handle<void> coroutine;  // Likewise; the last caller lets it go.
+        const Key key;
+        // Under the lock of flights:
+        std::size_t callers = 0;
+        bool has_landed = false;
+        join_handle<void> coroutine;  // The last caller lets it go.
+
+        explicit flight(const Key& k) : key(k) {}
     };
     struct flights {
         mutex lock;
         std::map<Key, std::shared_ptr<flight>, Compare> of;
 
-        void remove(const Key& key, const flight& which) {
-            const auto at = of.find(key);
+        void remove(const flight& which) {
+            const auto at = of.find(which.key);
             if (at != of.end() && at->second.get() == &which) of.erase(at);
         }
     };
@@ -93,34 +102,35 @@ private:
     // Leaves the flight, however the caller does.
     class passenger {
     public:
-        passenger(flights& all, const Key& key, std::shared_ptr<flight> f) noexcept
-            : all_(all), key_(key), flight_(std::move(f)) {}
+        passenger(flights& all, std::shared_ptr<flight> f) noexcept
+            : all_(all), flight_(std::move(f)) {}
         passenger(const passenger&) = delete;
         passenger& operator=(const passenger&) = delete;
         ~passenger() {
             join_handle<void> last;
+            bool has_landed = false;
             {
                 const std::lock_guard hold(all_.lock);
                 if (--flight_->callers != 0) return;
-                all_.remove(key_, *flight_);
+                all_.remove(*flight_);
                 last = std::move(flight_->coroutine);
+                has_landed = flight_->has_landed;
             }
-            last.request_stop();
+            if (!has_landed) last.request_stop();
             last.detach();
         }
 
     private:
         flights& all_;
-        const Key& key_;
         std::shared_ptr<flight> flight_;
     };
 
     // Under the lock.
     template <class F>
     std::shared_ptr<flight> take_off(const Key& key, F&& f) {
-        auto fresh = detail::make_carried<flight, T>();
-        fresh->coroutine = weft::spawn(
-            [all = flights_, key, fresh, f = std::decay_t<F>(std::forward<F>(f))]() mutable {
+        auto fresh = detail::make_carried<flight, T>(key);
+        fresh->coroutine =
+            weft::spawn([all = flights_, fresh, f = std::decay_t<F>(std::forward<F>(f))]() mutable {
                 try {
                     fresh->result.emplace(std::invoke(std::move(f)));
                 } catch (const cancelled&) {
@@ -129,7 +139,8 @@ private:
                     fresh->error = std::current_exception();
                 }
                 const std::lock_guard hold(all->lock);
-                all->remove(key, *fresh);
+                all->remove(*fresh);
+                fresh->has_landed = true;
                 fresh->landed.close();
             });
         return fresh;
@@ -140,7 +151,7 @@ private:
 
 }  // namespace WEFT_STACK_KIND
 
-/// Lets through so much a second, evenly, and so much at once as has been saved up. First come, first served. Any coroutine and any
+/// Lets through so much a second, evenly, and so much at once as has been saved up. Those who wait are served in order. Any coroutine and any
 /// thread may use it at any time. Time is that of weft::clock, virtual in a simulation.
 class rate_limiter {
 public:
@@ -155,25 +166,30 @@ public:
     /// std::invalid_argument if n is more than can be saved up.
     void acquire(std::size_t n = 1) {
         check(n);
-        turn_.lock_or_cancel();
-        const std::lock_guard hold(turn_, std::adopt_lock);
-        while (const std::optional<clock::time_point> when = missing_until(n)) sleep_until(*when);
+        detail::cancellable_operation_point();
+        if (take_at_once(n)) return;
+        const waiter in_line(*this);
+        turn_.acquire();
+        const turn mine(*this);
+        while (const std::optional<clock::time_point> when = take_or_when(n)) sleep_until(*when);
     }
-    /// Does not wait: false if they are not there, or somebody waits already.
+    /// Does not wait: false if they are not there, or somebody waits already. No cancellation point.
     [[nodiscard]] bool try_acquire(std::size_t n = 1) {
         check(n);
-        const std::unique_lock hold(turn_, std::try_to_lock);
-        return hold.owns_lock() && !missing_until(n);
+        return take_at_once(n);
     }
-    /// Waits for `d` at most; returns false at once when it is clear that it will take longer.
+    /// Waits for `d` at most; returns false as soon as it is its turn and clear that it will take longer. A cancellation point, as
+    /// acquire().
     template <class Rep, class Period>
     [[nodiscard]] bool acquire_for(std::chrono::duration<Rep, Period> d, std::size_t n = 1) {
         check(n);
+        detail::cancellable_operation_point();
+        if (take_at_once(n)) return true;
         const clock::time_point end = detail::deadline_after(detail::to_nanoseconds(d));
-        checkpoint();
-        const std::unique_lock hold(turn_, end);
-        if (!hold.owns_lock()) return false;
-        while (const std::optional<clock::time_point> when = missing_until(n)) {
+        const waiter in_line(*this);
+        if (!turn_.try_acquire_until(end)) return false;
+        const turn mine(*this);
+        while (const std::optional<clock::time_point> when = take_or_when(n)) {
             if (*when > end) return false;
             sleep_until(*when);
         }
@@ -192,8 +208,44 @@ private:
             "weft::rate_limiter: more at once than the burst would wait for ever");
     }
 
+    // One that waits: while there is any, nobody goes ahead of the line.
+    class waiter {
+    public:
+        explicit waiter(rate_limiter& of) : of_(of) {
+            const std::lock_guard hold(of_.lock_);
+            ++of_.waiters_;
+        }
+        ~waiter() {
+            const std::lock_guard hold(of_.lock_);
+            --of_.waiters_;
+        }
+        waiter(const waiter&) = delete;
+        waiter& operator=(const waiter&) = delete;
+
+    private:
+        rate_limiter& of_;
+    };
+    class turn {
+    public:
+        explicit turn(rate_limiter& of) noexcept : of_(of) {}
+        ~turn() { of_.turn_.release(); }
+        turn(const turn&) = delete;
+        turn& operator=(const turn&) = delete;
+
+    private:
+        rate_limiter& of_;
+    };
+
+    bool take_at_once(std::size_t n) {
+        const std::lock_guard hold(lock_);
+        return waiters_ == 0 && !take_locked(n);
+    }
+    std::optional<clock::time_point> take_or_when(std::size_t n) {
+        const std::lock_guard hold(lock_);
+        return take_locked(n);
+    }
     // Takes n if they are there; else returns when they will be.
-    std::optional<clock::time_point> missing_until(std::size_t n) {
+    std::optional<clock::time_point> take_locked(std::size_t n) {
         const clock::time_point now = clock::now();
         // A simulation begins at another time than a limiter that was made before it.
         saved_ = std::min(burst_, saved_ + std::max(now - at_, clock::duration(0)) / period_);
@@ -203,14 +255,20 @@ private:
             saved_ = -missing;
             return std::nullopt;
         }
-        // Rounded up, so that a wait is enough.
-        return now + std::chrono::nanoseconds(static_cast<std::int64_t>(std::ceil(
-                         std::chrono::duration<double, std::nano>(missing * period_).count())));
+        // Rounded up, so that a wait is enough, and never so long that it could not be added.
+        constexpr double longest_ns = 1e18;
+        const double wait_ns =
+            std::ceil(std::chrono::duration<double, std::nano>(missing * period_).count());
+        return now +
+               std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(wait_ns, longest_ns)));
     }
 
-    timed_mutex turn_;  // Held by the one that is next, also while it waits; it guards the rest.
     const std::chrono::duration<double> period_;
     const double burst_;
+    binary_semaphore turn_{
+        1};       // Of the one that sleeps until it is let through; the others wait behind it.
+    mutex lock_;  // Of what follows, held for moments.
+    std::size_t waiters_ = 0;
     double saved_;
     clock::time_point at_;
 };
@@ -228,10 +286,12 @@ struct retry_options {
 
 namespace detail {
 
-/// A number in [0, 1) for the jitter of a pause: it differs between coroutines and moments, and is the same in each run of a simulation.
+/// A number in [0, 1) for the jitter of a pause. It differs between moments, and between coroutines unless there is a simulation:
+/// there the same seed has to give the same pauses, and ids go on from one simulation to the next.
 [[nodiscard]] inline double pause_fraction(unsigned attempt) {
+    const std::uint64_t who = simulated() ? 0 : std::hash<id>()(get_id());
     std::uint64_t z = static_cast<std::uint64_t>(clock::now().time_since_epoch().count()) +
-                      std::hash<id>()(get_id()) * 0x9e3779b97f4a7c15u + attempt;
+                      who * 0x9e3779b97f4a7c15u + attempt;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1p-53;
@@ -239,17 +299,20 @@ namespace detail {
 
 [[nodiscard]] inline std::chrono::nanoseconds pause_before(const retry_options& how,
                                                            unsigned attempt) {
+    if (how.first_pause.count() <= 0) return std::chrono::nanoseconds(0);
     const double grown = static_cast<double>(how.first_pause.count()) *
                          std::pow(how.growth, static_cast<double>(attempt) - 1);
     const double most = std::min(grown, static_cast<double>(how.longest_pause.count()));
+    const double jitter = std::min(std::max(how.jitter, 0.0), 1.0);
     return std::chrono::nanoseconds(
-        static_cast<std::int64_t>(most * (1 - how.jitter * pause_fraction(attempt))));
+        static_cast<std::int64_t>(std::max(most, 0.0) * (1 - jitter * pause_fraction(attempt))));
 }
 
 }  // namespace detail
 
-/// Calls f() until it returns, and returns what it returned. After a std::exception it pauses and tries again; the exception of
-/// the last attempt is rethrown, and so is, at once, one for which options.again returns false, and what is no std::exception (`cancelled` among them).
+/// Calls f() until it returns, and returns what it returned. After a std::exception it pauses and tries again. The exception of the
+/// last attempt is rethrown, and so is, at once, one for which options.again returns false, and what is no std::exception (such
+/// as `cancelled`).
 /// Inside with_timeout() it does not begin a pause that would not end before the deadline: the exception is rethrown then.
 /// A cancellation point while it pauses.
 template <class F>

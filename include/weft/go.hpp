@@ -161,7 +161,7 @@ public:
 
     /// Asks the coroutine to stop: its cancellation points throw `cancelled` from now on, and its stop
     /// token says so. No effect when not joinable or when it has ended. May be called while another coroutine or thread
-    /// is in join().
+    /// is in join(); the handle must live until this has returned.
     void request_stop() noexcept { link_.stop(); }
 
     [[nodiscard]] id get_id() const noexcept {
@@ -208,13 +208,10 @@ void go(const spawn_options& options, F&& f, call_site where = call_site::curren
     detail::spawn_task(std::forward<F>(f), &options, nullptr, detail::spawn_mode::detached, where);
 }
 
+/// Not go(f, a, b): capture instead, as in weft::go([=] { f(a, b); }).
 template <class... A>
-requires detail::wrong_coroutine_call<A...>
-auto go(A&&...) {
-    static_assert(detail::never_right<A...>,
-                  "weft::go(f): f takes no arguments, and go() passes none; capture instead: "
-                  "weft::go([=] { f(a, b); })");
-}
+requires detail::wrong_coroutine_call<A...> detail::capture_the_arguments_instead go(A&&...)
+= delete;
 
 /// Starts a coroutine to be joined.
 template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
@@ -229,13 +226,8 @@ template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
                                                            detail::spawn_mode::joinable, where));
 }
 template <class... A>
-requires detail::wrong_coroutine_call<A...>
-auto spawn(A&&...) {
-    static_assert(detail::never_right<A...>,
-                  "weft::spawn(f): f takes no arguments, and spawn() passes none; capture instead: "
-                  "weft::spawn([=] { return f(a, b); })");
-    return join_handle<void>();
-}
+requires detail::wrong_coroutine_call<A...> detail::capture_the_arguments_instead spawn(A&&...)
+= delete;
 
 }  // namespace WEFT_STACK_KIND
 

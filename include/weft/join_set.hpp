@@ -109,12 +109,8 @@ public:
         start(options, std::forward<F>(f), where);
     }
     template <class... A>
-    requires detail::wrong_coroutine_call<A...>
-    auto spawn(A&&...) {
-        static_assert(detail::never_right<A...>,
-                      "weft::join_set::spawn(f): f takes no arguments, and spawn() passes none; "
-                      "capture instead: set.spawn([=] { return f(a, b); })");
-    }
+    requires detail::wrong_coroutine_call<A...> detail::capture_the_arguments_instead spawn(A&&...)
+    = delete;
 
     /// Waits until a member has ended whose result nobody has fetched, and returns that, or rethrows what ended it:
     /// coroutine_cancelled, if that was `cancelled`. std::nullopt (false, for void) when none is left. A cancellation

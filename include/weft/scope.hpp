@@ -47,12 +47,8 @@ public:
                            where);
     }
     template <class... A>
-    requires detail::wrong_coroutine_call<A...>
-    auto go(A&&...) {
-        static_assert(detail::never_right<A...>,
-                      "weft::scope::go(f): f takes no arguments, and go() passes none; capture "
-                      "instead: scope.go([=] { f(a, b); })");
-    }
+    requires detail::wrong_coroutine_call<A...> detail::capture_the_arguments_instead go(A&&...)
+    = delete;
 
     /// The same with a handle, whose destructor cancels the child and joins it. An exception of the child reaches the
     /// handle's join() and fails the scope as well.
@@ -69,17 +65,11 @@ public:
     }
 
     template <class... A>
-    requires detail::wrong_coroutine_call<A...>
-    auto spawn(A&&...) {
-        static_assert(
-            detail::never_right<A...>,
-            "weft::scope::spawn(f): f takes no arguments, and spawn() passes none; capture "
-            "instead: scope.spawn([=] { return f(a, b); })");
-        return join_handle<void>();
-    }
+    requires detail::wrong_coroutine_call<A...> detail::capture_the_arguments_instead spawn(A&&...)
+    = delete;
 
-    /// Waits until every child has ended; rethrows the first exception of one. A cancellation point. Before it throws `cancelled` or
-    /// deadlock it cancels the children, and the coroutine that made the scope waits for them, uncancellably: no child is left then.
+    /// Waits until every child has ended; rethrows the first exception of one. A cancellation point. Before it throws `cancelled` it
+    /// cancels the children, and the coroutine that made the scope waits for them, uncancellably: no child is left then.
     /// std::logic_error on a foreign thread while there is a simulation.
     void join() { core_.join(); }
 
@@ -93,7 +83,7 @@ private:
 
 /// Calls f(scope), waits until every child has ended, and returns what f returned. The first exception of a child, or of f itself,
 /// which cancels the children, is rethrown after that. Safer than a scope among other locals: what is declared outside of f
-/// outlives the children.
+/// outlives the children. The locals of f itself do not.
 template <class F>
 auto with_scope(scope_options options, F&& f) -> std::invoke_result_t<F, scope&> {
     using R = std::invoke_result_t<F, scope&>;

@@ -123,13 +123,9 @@ template <class F = detail::no_action>
 }
 
 template <class When, class F = detail::no_action>
-requires detail::wrong_time<When>
-auto on_timeout(const When&, F = {}) {
-    static_assert(
-        detail::never_right<When>,
-        "weft::on_timeout(d, f): d is a duration, such as 5ms, or the time_point of a clock");
-    return otherwise();
-}
+requires detail::wrong_time<When> detail::give_a_duration_such_as_5ms on_timeout(const When&,
+                                                                                 F = {})
+= delete;
 
 /// Waits until one of the cases can go on, lets that one go on, calls its function, and returns its index. Among
 /// several that can it picks at random, each as likely; the others are as if they had not been there. The function

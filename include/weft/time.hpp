@@ -141,10 +141,7 @@ template <class Rep, class Period>
     return detail::time_after(detail::to_nanoseconds(d));
 }
 template <class D>
-requires detail::wrong_time<D>
-auto after(const D&) {
-    static_assert(detail::never_right<D>, "weft::after(d): d is a duration, such as 5ms");
-    return receiver<clock::time_point>();
-}
+requires detail::wrong_time<D> detail::give_a_duration_such_as_5ms after(const D&)
+= delete;
 
 }  // namespace weft

@@ -3,6 +3,7 @@
 
 #include <weft/chan.hpp>
 #include <weft/detail/gc_carrier.hpp>
+#include <weft/detail/operation.hpp>
 #include <weft/sync/mutex.hpp>
 
 #include <chrono>
@@ -90,7 +91,7 @@ private:
 };
 
 /// What one reader has seen of a watch. Copyable; a copy goes on from the same value. To be used by one coroutine or thread at a
-/// time. Keeps the value alive, not open.
+/// time. It keeps the value alive. Nobody but close() closes it.
 template <class T>
 class watch_reader {
 public:
@@ -155,6 +156,7 @@ private:
     // `wait` returns false when the time has passed.
     template <class Wait>
     std::optional<T> wait_for_next(Wait&& wait) {
+        detail::cancellable_operation_point();
         for (bool in_time = true;;) {
             chan<void> superseded = chan<void>::none();
             {

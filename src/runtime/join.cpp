@@ -174,11 +174,15 @@ void join_link::stop() noexcept {
     if (get() == nullptr) return;
     // Stop callbacks are the program's and may wait, for the joiner too. So they run without the pin.
     ask_to_stop([this] {
+        std::uint64_t asked =
+            0;  // A callback may end the coroutine, and the joiner may put another one here.
         for (std::stop_source callbacks{std::nostopstate};;) {
             {
                 const pin here(*this);
                 coroutine* const c = here.running();
-                if (c == nullptr || stop_quietly(*c, callbacks)) return;
+                if (c == nullptr || (asked != 0 && asked != c->id)) return;
+                asked = c->id;
+                if (stop_quietly(*c, callbacks)) return;
             }
             request_stop_of(std::exchange(callbacks, std::stop_source(std::nostopstate)));
         }

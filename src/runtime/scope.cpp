@@ -249,8 +249,15 @@ void scope_core::join() {
         give_up_join(*this);
         throw;
     }
-    if (why != wake_reason::signalled) {
+    if (why == wake_reason::cancelled) {
         give_up_join(*this);
+        throw_wait_ended(why);
+    }
+    if (why != wake_reason::signalled) {
+        cancel();
+        // A second deadlock ends this wait: there are children then that nothing wakes.
+        const no_cancel until_they_have_ended;
+        wait_for_children(*this, cancellation::honoured);
         throw_wait_ended(why);
     }
     std::exception_ptr error;

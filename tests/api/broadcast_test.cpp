@@ -163,6 +163,25 @@ TEST_P(Broadcast, ValuesAreCopiedAndDestroyedUnderNoLock) {
     });
 }
 
+// One that leaves much behind, while another takes: no value dies under the lock.
+TEST_P(Broadcast, OneMayLeaveMuchBehindWhileAnotherTakes) {
+    run([] {
+        std::atomic<int> destroyed{0};
+        constexpr int count = 200;
+        const broadcast<curious> values(count);
+        subscription<curious> takes = values.subscribe();
+        std::optional<subscription<curious>> leaves(values.subscribe());
+        for (int i = 0; i != count; ++i) values.send(curious(values, destroyed));
+        for (int i = 0; i != count / 2; ++i) EXPECT_TRUE(takes.try_recv());
+        auto other = spawn([&] {
+            for (int i = count / 2; i != count; ++i) EXPECT_TRUE(takes.try_recv());
+        });
+        leaves.reset();
+        other.join();
+        EXPECT_EQ(destroyed, 2 * count);
+    });
+}
+
 TEST_P(Broadcast, ValuesMayBeCollectedObjects) {
     run([] {
         const broadcast<gc::ptr<int>> boxes(4);

@@ -216,6 +216,98 @@ TEST(ExtraPlain, RetryPausesLongerEachTime) {
     });
 }
 
+TEST(ExtraPlain, OneSeedGivesTheSamePausesAgain) {
+    const auto pauses = [] {
+        std::vector<clock::duration> at;
+        testing::simulate(7, [&] {
+            const auto begun = clock::now();
+            EXPECT_THROW(retry([&]() -> int {
+                             at.push_back(clock::now() - begun);
+                             throw std::runtime_error("never");
+                         }),
+                         std::runtime_error);
+        });
+        return at;
+    };
+    EXPECT_EQ(pauses(), pauses());
+}
+
+TEST(ExtraPlain, PausesOfNothingAndOfTooMuch) {
+    testing::simulate(1, [] {
+        int calls = 0;
+        const auto fails = [&calls]() -> int {
+            ++calls;
+            throw std::runtime_error("never");
+        };
+        EXPECT_THROW(retry({.attempts = 2'000, .first_pause = 0ns}, fails), std::runtime_error);
+        EXPECT_EQ(calls, 2'000);
+        EXPECT_THROW(retry({.attempts = 3, .growth = 1e300, .jitter = 7}, fails),
+                     std::runtime_error);
+        rate_limiter never(1e-300);
+        EXPECT_TRUE(never.try_acquire());
+        EXPECT_FALSE(never.acquire_for(10ms));
+    });
+}
+
+TEST(ExtraPlain, WhoeverWaitsForTheRateCanBeCancelledAndIsServedInOrder) {
+    testing::explore(100, [] {
+        rate_limiter limit(10, 1);
+        limit.acquire();
+        std::vector<int> served;
+        scope callers;
+        for (int i = 0; i != 5; ++i) {
+            callers.go([&, i] {
+                sleep_for(1ms * i);
+                limit.acquire();
+                served.push_back(i);
+            });
+        }
+        const auto begun = clock::now();
+        sleep_for(50ms);
+        EXPECT_FALSE(limit.try_acquire());
+        EXPECT_THROW(with_timeout(10ms, [&] { static_cast<void>(limit.acquire_for(1h)); }),
+                     timed_out);
+        EXPECT_LT(clock::now() - begun, 70ms);
+        callers.join();
+        EXPECT_EQ(served, (std::vector<int>{0, 1, 2, 3, 4}));
+    });
+}
+
+// A refusal means that there was none, not that another one was asking at the same moment.
+TEST_P(Extra, TryAcquireIsNotRefusedWhileThereIsEnough) {
+    run([] {
+        rate_limiter limit(1e9, 1'000'000'000);
+        scope callers;
+        for (int i = 0; i != 4; ++i) {
+            callers.go([&] {
+                for (int n = 0; n != 5'000; ++n) {
+                    EXPECT_TRUE(limit.try_acquire());
+                    if (n % 100 == 0) yield();
+                }
+            });
+        }
+        callers.join();
+    });
+}
+
+TEST(ExtraPlain, AKeyMayChangeWhileItsCallIsUnderWay) {
+    testing::simulate(1, [] {
+        singleflight<std::string, int> flights;
+        std::string key = "a";
+        auto only = spawn([&] {
+            return flights.run(key, [] {
+                sleep_for(1h);
+                return 1;
+            });
+        });
+        sleep_for(1ms);
+        key = "b";
+        only.request_stop();
+        EXPECT_THROW(only.join(), coroutine_cancelled);
+        EXPECT_EQ(flights.run("a", [] { return 2; }), 2);
+    });
+}
+
 TEST(ExtraPlain, RetryGivesUp) {
     testing::simulate(1, [] {
         int calls = 0;

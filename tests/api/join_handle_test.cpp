@@ -327,6 +327,36 @@ TEST_P(JoinHandle, RequestStopMayComeFromAThreadWhileAnotherJoins) {
     });
 }
 
+// The callback ends the coroutine, and the joiner puts another one into the handle before the callback returns.
+TEST_P(JoinHandle, ARequestDoesNotReachTheNextCoroutineOfTheHandle) {
+    run([] {
+        std::stop_token token;
+        std::atomic<bool> has_token{false};
+        std::atomic<bool> ends{false};
+        std::atomic<bool> next_is_there{false};
+        auto handle = spawn([&] {
+            token = get_stop_token();
+            has_token = true;
+            while (!ends) yield();
+        });
+        wait_until([&] { return has_token.load(); });
+        std::stop_callback waits(token, [&] {
+            ends = true;
+            while (!next_is_there) std::this_thread::yield();
+        });
+        std::thread asks([&] { handle.request_stop(); });
+        try {
+            handle.join();
+        } catch (const coroutine_cancelled&) {}
+        chan<void> go_on;
+        handle = spawn([go_on] { static_cast<void>(go_on.recv()); });
+        next_is_there = true;
+        blocking([&] { asks.join(); });
+        go_on.close();
+        EXPECT_NO_THROW(handle.join());
+    });
+}
+
 // The callback waits for what the joiner does after its join: a join that waited for the request would hang.
 TEST_P(JoinHandle, AStopCallbackMayWaitForTheJoiner) {
     run([] {

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
@@ -253,6 +254,22 @@ TEST(ScopeCancelPlain, AJoinThatEndsByADeadlockLeavesNoChildBehind) {
     ended = 0;
     testing::simulate(3, main);
     EXPECT_EQ(ended, 3);
+}
+
+// Nothing wakes a child that waits for a mutex of main's, so the deadlock is thrown all the same.
+TEST(ScopeCancelPlain, AJoinThatEndsByADeadlockThrowsThoughAChildCannotEnd) {
+    const auto main = [] {
+        mutex held;
+        std::unique_lock hold(held);
+        scope s;
+        s.go([&held] { const std::lock_guard too(held); });
+        EXPECT_THROW(s.join(), deadlock);
+        hold.unlock();
+        s.join();
+    };
+    weft::run(main, {.processors = 1, .on_deadlock = deadlock_action::throw_in_main});
+    weft::run(main, {.processors = 2, .on_deadlock = deadlock_action::throw_in_main});
+    testing::simulate(3, main);
 }
 
 TEST(ScopeCancelPlain, AJoinThatThrowsLeavesNoChildBehindInAnyOrder) {

@@ -110,6 +110,28 @@ TEST_P(Watch, ItsValueMayHoldCollectedObjects) {
     });
 }
 
+TEST_P(Watch, ToWaitIsACancellationPointAlsoWhenThereIsAValue) {
+    run([] {
+        const watch<int> n(1);
+        auto asked = spawn([&] {
+            watch_reader<int> reader = n.subscribe();
+            for (;;) {
+                static_cast<void>(reader.next());
+                n.set(2);
+            }
+        });
+        asked.request_stop();
+        EXPECT_THROW(asked.join(), coroutine_cancelled);
+        n.close();
+        auto closed = spawn([&] {
+            watch_reader<int> reader = n.subscribe();
+            for (;;) static_cast<void>(reader.next_for(1ms));
+        });
+        closed.request_stop();
+        EXPECT_THROW(closed.join(), coroutine_cancelled);
+    });
+}
+
 TEST(WatchPlain, WorksWithoutARuntime) {
     const watch<int> n(1);
     watch_reader<int> reader = n.subscribe();

@@ -73,12 +73,12 @@ sees "another default of an option" include/weft/runtime.hpp 's/max_blocking = 1
     1 'weft::options::max_blocking: changed'
 sees "an option in another place" include/weft/runtime.hpp 's/^    bool pin = false;/    int more = 0;\n    bool pin = false;/' \
     1 'weft::options::pin: changed'
-sees "a narrower constraint" include/weft/time.hpp 's/requires std::is_invocable_v </requires std::is_nothrow_invocable_v </' \
+sees "a narrower constraint" include/weft/time.hpp 's/requires\(std::is_invocable_v</requires(std::is_nothrow_invocable_v</' \
     1 'weft::timer::timer: changed'
 sees "a default argument that is gone" include/weft/sync/latch.hpp 's/void count_down\(std::ptrdiff_t n = 1\)/void count_down(std::ptrdiff_t n)/' \
     1 'weft::latch::count_down: changed'
 sees "noexcept that is gone" include/weft/go.hpp 's/^(\[\[nodiscard\]\] id get_id\(\)) noexcept;/\1;/' 1 'weft::get_id: no longer noexcept'
-sees "a constructor that became explicit" include/weft/runtime.hpp 's/^    runtime\(const options/    explicit runtime(const options/' \
+sees "a constructor that became explicit" include/weft/runtime.hpp 's/^    \[\[nodiscard\]\] runtime\(const options/    [[nodiscard]] explicit runtime(const options/' \
     1 'weft::runtime::runtime: now explicit'
 sees "an enumerator that is gone" include/weft/detail/channel_core.hpp '/^    timeout,/d' 1 'weft::chan_status::timeout: removed'
 sees "a function more" include/weft/go.hpp 's/^void yield\(\);/&\nvoid yield_to(id other);/' 1 'needs patch: the next version is 0\.1\.1'

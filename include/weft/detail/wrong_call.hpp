@@ -1,5 +1,4 @@
-// Calls that can't be meant, told in words: the overloads that take them are chosen by what follows, and each consists of a
-// static_assert that says what to write instead.
+// Calls that can't be meant. The overloads that take them are deleted, and say by what they return what to write instead.
 #pragma once
 
 #include <weft/detail/call_site.hpp>
@@ -38,16 +37,17 @@ template <class... A>
 concept wrong_coroutine_call = sizeof...(A) != 0 && !starts_coroutine<A...>;
 
 /// A time without its unit, as in on_timeout(5).
-template <class T>
-inline constexpr bool is_time = false;
 template <class Rep, class Period>
-inline constexpr bool is_time<std::chrono::duration<Rep, Period>> = true;
+void take_time(const std::chrono::duration<Rep, Period>&);
 template <class Clock, class Duration>
-inline constexpr bool is_time<std::chrono::time_point<Clock, Duration>> = true;
+void take_time(const std::chrono::time_point<Clock, Duration>&);
 template <class T>
-concept wrong_time = !is_time<std::remove_cvref_t<T>>;
+concept wrong_time = !requires(const T& t) {
+    take_time(t);
+};
 
-template <class...>
-inline constexpr bool never_right = false;
+// What the deleted overloads return: compilers print it.
+struct capture_the_arguments_instead {};
+struct give_a_duration_such_as_5ms {};
 
 }  // namespace weft::detail
