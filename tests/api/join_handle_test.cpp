@@ -283,8 +283,8 @@ TEST_P(JoinHandle, GetIdIsTheOneTheCoroutineSees) {
 
 // Requests beside a join, and beyond its end: none of them may reach the coroutine that gets the descriptor next.
 TEST_P(JoinHandle, RequestStopBesideAJoinReachesThatCoroutineOrNone) {
-    const int rounds = thread_sanitizer ? 100 : 500;
-    run([rounds] {
+    constexpr int rounds = thread_sanitizer ? 100 : 500;
+    run([] {
         for (int round = 0; round != rounds; ++round) {
             std::atomic<bool> joined{false};
             std::atomic<int> asked{0};
