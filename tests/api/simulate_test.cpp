@@ -344,7 +344,7 @@ TEST_F(Simulate, ForeignThreadsMayNotTouchAScope) {
         yield();
         std::thread([&] {
             EXPECT_THROW(s.go([] {}), std::logic_error);
-            EXPECT_THROW(s.spawn([] {}), std::logic_error);
+            EXPECT_THROW(static_cast<void>(s.spawn([] {})), std::logic_error);
             EXPECT_THROW(s.join(), std::logic_error);
             s.cancel();
         }).join();
