@@ -20,21 +20,26 @@
 
 namespace weft {
 
-/// What becomes of a value for which there is no room, because a subscriber has not taken the oldest yet.
+/// Says what send() does when there is no room, because a subscriber has not taken the oldest value.
 enum class when_full {
-    wait,        // The sender waits.
-    drop_oldest  // The oldest goes; whoever had not taken it is told how many it has missed.
+    wait,        // It waits.
+    drop_oldest  // It drops the oldest; missed() counts that for those who had not taken it.
 };
 
 namespace detail {
 
-/// What the handles of one broadcast share: the values that somebody has still to take, in order. Each is an object of its own, so
-/// that it is copied, and destroyed, under no lock.
+/// The handles of one broadcast share this: the values that somebody has still to take, in order.
+/// Each value is an object of its own, because then it is copied and destroyed under no lock.
+///
+/// Whenever the lock is free, takers is positive in every entry and never falls from one entry to
+/// the next: a subscriber takes in order, and whoever leaves counts itself out of all. So one
+/// take() empties the front at most, and nothing behind it.
 template <class T>
 struct broadcast_state {
     struct shared_value {
         T value;
-        std::shared_ptr<shared_value> next_dropped;  // Of those that one subscriber leaves behind.
+        // Links those that one subscriber leaves behind.
+        std::shared_ptr<shared_value> next_dropped;
     };
     using pointer = std::shared_ptr<shared_value>;
     struct entry {
@@ -76,21 +81,23 @@ struct broadcast_state {
 template <class T>
 class subscription;
 
-/// A handle to a stream of values of which every subscriber gets each one that is sent after it has subscribed, in one order for
-/// all. Copies name the same stream. Any coroutine and any thread may use it at any time. T is copyable: each subscriber gets a
-/// copy.
+/// A handle to a stream of values of which every subscriber gets each one that is sent after it has
+/// subscribed, in one order for all. Copies name the same stream. Any coroutine and any thread may
+/// use it at any time. T is copyable: each subscriber gets a copy.
 template <class T>
 class broadcast {
     static_assert(std::is_copy_constructible_v<T>,
                   "weft::broadcast<T>: every subscriber gets a copy of the value");
 
 public:
-    /// At most `capacity` values wait for the slowest subscriber. std::invalid_argument when it is 0.
+    /// At most `capacity` values wait for the slowest subscriber. std::invalid_argument when it is
+    /// 0.
     explicit broadcast(std::size_t capacity, when_full what = when_full::wait)
         : state_(std::make_shared<detail::broadcast_state<T>>(positive(capacity), what)) {}
 
-    /// Returns how many subscribers will get it; without any it goes nowhere. Waits while there is no room, unless it drops the
-    /// oldest. A cancellation point, and as it throws `cancelled` nobody gets the value. Throws channel_closed after close().
+    /// Returns how many subscribers will get it; without any it goes nowhere. Waits while there is
+    /// no room, unless it drops the oldest. A cancellation point, and as it throws `cancelled`
+    /// nobody gets the value. Throws channel_closed after close().
     std::size_t send(T value) const {
         detail::broadcast_state<T>& s = *state_;
         using shared_value = typename detail::broadcast_state<T>::shared_value;
@@ -108,7 +115,8 @@ public:
         return s.subscribers;
     }
 
-    /// Nothing more will be sent; subscribers take what they have not taken yet. No effect when it is closed already.
+    /// Nothing more will be sent; subscribers take what they have not taken yet. No effect when it
+    /// is closed already.
     void close() const {
         const std::lock_guard hold(state_->lock);
         state_->closed = true;
@@ -132,8 +140,9 @@ private:
     std::shared_ptr<detail::broadcast_state<T>> state_;
 };
 
-/// One subscriber of a broadcast, from subscribe() to its destruction. Movable; one that was moved from may be assigned to or
-/// destroyed. To be used by one coroutine or thread at a time. Nobody but close() closes the broadcast.
+/// One subscriber of a broadcast, from subscribe() to its destruction. Movable; one that was moved
+/// from may be assigned to or destroyed. To be used by one coroutine or thread at a time. Nobody
+/// but close() closes the broadcast.
 template <class T>
 class [[nodiscard]] subscription {
 public:
@@ -149,7 +158,8 @@ public:
     }
     ~subscription() { leave(); }
 
-    /// Waits for the next value; nullopt when the broadcast is closed and drained. A cancellation point.
+    /// Waits for the next value; nullopt when the broadcast is closed and drained. A cancellation
+    /// point.
     [[nodiscard]] std::optional<T> recv() {
         return receive([](state& s, std::unique_lock<mutex>& hold, auto&& ready) {
             s.more.wait(hold, ready);
@@ -162,12 +172,14 @@ public:
             static_cast<void>(s.more.wait_for(hold, d, ready));
         });
     }
-    /// Does not wait, and is no cancellation point: nullopt when there is none now, or will be none.
+    /// Does not wait, and is no cancellation point: nullopt when there is none now, or will be
+    /// none.
     [[nodiscard]] std::optional<T> try_recv() {
         return receive([](state&, std::unique_lock<mutex>&, auto&&) {});
     }
 
-    /// Returns how many values this subscriber has missed since the last call: they were dropped before it came to take them.
+    /// Returns how many values this subscriber has missed since the last call: they were dropped
+    /// before it came to take them.
     [[nodiscard]] std::uint64_t missed() {
         const std::lock_guard hold(state_->lock);
         skip_dropped();

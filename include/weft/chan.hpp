@@ -253,16 +253,19 @@ using carried = std::conditional_t<std::is_void_v<T>, unit, T>;
 
 }  // namespace detail
 
-/// A handle to a channel of T, or of mere signals (chan<void>). Copies name the same channel, the last one frees it and
-/// destroys what is left inside. Any coroutine and any thread may use it at any time, also before a runtime is up;
-/// threads block as threads do. A single handle, like a shared_ptr, is not to be assigned by one and used by another.
+/// A handle to a channel of T, or of mere signals (chan<void>). Copies name the same channel, the
+/// last one frees it and destroys what is left inside. Any coroutine and any thread may use it at
+/// any time, also before a runtime is up; threads block as threads do. A single handle, like a
+/// shared_ptr, is not to be assigned by one and used by another.
 ///
-/// Unbuffered (capacity 0), send and recv meet; otherwise up to `capacity` values wait in the buffer. Values come out
-/// in the order in which they went in, and who waited first is served first. A moved-from handle names no channel:
-/// its operations throw std::logic_error, in a select it blocks for ever, and as a bool it is false.
+/// Unbuffered (capacity 0), send and recv meet; otherwise up to `capacity` values wait in the
+/// buffer. Values come out in the order in which they went in, and who waited first is served
+/// first. A moved-from handle names no channel: its operations throw std::logic_error, in a select
+/// it blocks for ever, and as a bool it is false.
 ///
-/// Small trivially copyable types, std::unique_ptr and std::shared_ptr lie in the channel itself; other values get a box of their own
-/// on the heap of the runtime on their way. Semantics are those of Go's channels.
+/// Small trivially copyable types, std::unique_ptr and std::shared_ptr lie in the channel itself;
+/// other values get a box of their own on the heap of the runtime on their way. Semantics are those
+/// of Go's channels.
 template <class T>
 class chan : public detail::handle_of<chan<T>>,
              public detail::sends<chan<T>, T>,

@@ -1,5 +1,5 @@
-// What services build of the rest again and again: one call for many callers, a limit of the rate, attempts with pauses.
-// <weft/weft.hpp> does not include it.
+// Services build these of the rest again and again: one call for many callers, a limit of the rate,
+// attempts with pauses. <weft/weft.hpp> does not include it.
 #pragma once
 
 #include <weft/chan.hpp>
@@ -31,20 +31,22 @@
 namespace weft {
 inline namespace WEFT_STACK_KIND {
 
-/// Calls with the same key at the same time share one execution, as those who miss the same entry of a cache should. Any coroutine
-/// may use it at any time. T is copyable: each caller gets a copy, or the exception. Functions and keys are copied, and keys
-/// compared, under a lock.
+/// Calls with the same key at the same time share one execution, as those who miss the same entry
+/// of a cache should. Any coroutine may use it at any time. T is copyable: each caller gets a copy,
+/// or the exception. Functions and keys are copied, and keys compared, under a lock.
 ///
-/// The function runs on a coroutine of its own, so that a caller which is cancelled takes nothing from the others. When all of its callers
-/// have been cancelled it is asked to stop, and nobody waits for it. So it owns what it uses: capture values. A function that calls
-/// run() with its own key waits for itself.
+/// The function runs on a coroutine of its own, so that a caller which is cancelled takes nothing
+/// from the others. When all of its callers have been cancelled it is asked to stop, and nobody
+/// waits for it. So it owns what it uses: capture values. A function that calls run() with its own
+/// key waits for itself.
 template <class Key, class T, class Compare = std::less<Key>>
 class singleflight {
 public:
     singleflight() : flights_(std::make_shared<flights>()) {}
 
-    /// Returns what f() returns, or rethrows what it throws; f is called only if no call with this key is under way. A cancellation
-    /// point. A function that ended by `cancelled` gives coroutine_cancelled.
+    /// Returns what f() returns, or rethrows what it throws; f is called only if no call with this
+    /// key is under way. A cancellation point. A function that ended by `cancelled` gives
+    /// coroutine_cancelled.
     template <class F>
     T run(const Key& key, F&& f) {
         static_assert(std::is_convertible_v<std::invoke_result_t<std::decay_t<F>>, T>,
@@ -70,7 +72,8 @@ public:
         return *mine->result;
     }
 
-    /// Calls under way will not be joined any more: the next run() with this key calls its function.
+    /// Calls under way will not be joined any more: the next run() with this key calls its
+    /// function.
     void forget(const Key& key) {
         const std::lock_guard hold(flights_->lock);
         flights_->of.erase(key);
@@ -151,19 +154,21 @@ private:
 
 }  // namespace WEFT_STACK_KIND
 
-/// Lets through so much a second, evenly, and so much at once as has been saved up. Those who wait are served in order. Any coroutine and any
-/// thread may use it at any time. Time is that of weft::clock, virtual in a simulation.
+/// Lets through so much a second, evenly, and so much at once as has been saved up. Those who wait
+/// are served in order. Any coroutine and any thread may use it at any time. Time is that of
+/// weft::clock, virtual in a simulation.
 class rate_limiter {
 public:
-    /// `per_second` > 0; at most `burst` >= 1 are saved up, and as many are there at the start. Else std::invalid_argument.
+    /// `per_second` > 0; at most `burst` >= 1 are saved up, and as many are there at the start.
+    /// Else std::invalid_argument.
     explicit rate_limiter(double per_second, std::size_t burst = 1)
         : period_(std::chrono::duration<double>(1) / checked(per_second, burst)),
           burst_(static_cast<double>(burst)), saved_(burst_), at_(clock::now()) {}
     rate_limiter(const rate_limiter&) = delete;
     rate_limiter& operator=(const rate_limiter&) = delete;
 
-    /// Waits until `n` are let through. A cancellation point; if it throws `cancelled` nothing is used up.
-    /// std::invalid_argument if n is more than can be saved up.
+    /// Waits until `n` are let through. A cancellation point; if it throws `cancelled` nothing is
+    /// used up. std::invalid_argument if n is more than can be saved up.
     void acquire(std::size_t n = 1) {
         check(n);
         detail::cancellable_operation_point();
@@ -173,13 +178,14 @@ public:
         const turn mine(*this);
         while (const std::optional<clock::time_point> when = take_or_when(n)) sleep_until(*when);
     }
-    /// Does not wait: false if they are not there, or somebody waits already. No cancellation point.
+    /// Does not wait: false if they are not there, or somebody waits already. No cancellation
+    /// point.
     [[nodiscard]] bool try_acquire(std::size_t n = 1) {
         check(n);
         return take_at_once(n);
     }
-    /// Waits for `d` at most; returns false as soon as it is its turn and clear that it will take longer. A cancellation point, as
-    /// acquire().
+    /// Waits for `d` at most; returns false as soon as it is its turn and clear that it will take
+    /// longer. A cancellation point, as acquire().
     template <class Rep, class Period>
     [[nodiscard]] bool acquire_for(std::chrono::duration<Rep, Period> d, std::size_t n = 1) {
         check(n);
@@ -265,9 +271,9 @@ private:
 
     const std::chrono::duration<double> period_;
     const double burst_;
-    binary_semaphore turn_{
-        1};       // Of the one that sleeps until it is let through; the others wait behind it.
-    mutex lock_;  // Of what follows, held for moments.
+    // The one that sleeps until it is let through holds it; the others wait behind that one.
+    binary_semaphore turn_{1};
+    mutex lock_;  // Guards the rest, and is held for moments.
     std::size_t waiters_ = 0;
     double saved_;
     clock::time_point at_;
@@ -278,7 +284,8 @@ struct retry_options {
     std::chrono::nanoseconds first_pause{std::chrono::milliseconds(100)};
     double growth = 2;  // Each pause is so many times as long as the one before.
     std::chrono::nanoseconds longest_pause{std::chrono::seconds(10)};
-    /// A pause is shortened by up to this part of it, at random, so that many who fail at once do not come back at once.
+    /// A pause is shortened by up to this part of it, at random, so that many who fail at once do
+    /// not come back at once.
     double jitter = 0.5;
     /// Whether it is worth another attempt; by default after every std::exception.
     std::function<bool(const std::exception&)> again = {};
@@ -286,8 +293,9 @@ struct retry_options {
 
 namespace detail {
 
-/// A number in [0, 1) for the jitter of a pause. It differs between moments, and between coroutines unless there is a simulation:
-/// there the same seed has to give the same pauses, and ids go on from one simulation to the next.
+/// A number in [0, 1) for the jitter of a pause. It differs between moments, and between coroutines
+/// unless there is a simulation: there the same seed has to give the same pauses, and ids go on
+/// from one simulation to the next.
 [[nodiscard]] inline double pause_fraction(unsigned attempt) {
     const std::uint64_t who = simulated() ? 0 : std::hash<id>()(get_id());
     std::uint64_t z = static_cast<std::uint64_t>(clock::now().time_since_epoch().count()) +
@@ -310,11 +318,11 @@ namespace detail {
 
 }  // namespace detail
 
-/// Calls f() until it returns, and returns what it returned. After a std::exception it pauses and tries again. The exception of the
-/// last attempt is rethrown, and so is, at once, one for which options.again returns false, and what is no std::exception (such
-/// as `cancelled`).
-/// Inside with_timeout() it does not begin a pause that would not end before the deadline: the exception is rethrown then.
-/// A cancellation point while it pauses.
+/// Calls f() until it returns, and returns what it returned. After a std::exception it pauses and
+/// tries again. The exception of the last attempt is rethrown, and so is, at once, one for which
+/// options.again returns false, and what is no std::exception (such as `cancelled`). Inside
+/// with_timeout() it does not begin a pause that would not end before the deadline: the exception
+/// is rethrown then. A cancellation point while it pauses.
 template <class F>
 auto retry(const retry_options& how, F&& f) -> std::invoke_result_t<F&> {
     for (unsigned attempt = 1;; ++attempt) {

@@ -75,15 +75,15 @@ inline id make_id(std::uint64_t value) noexcept { return id(value); }
 /// Waits until `c` has ended; throws `cancelled` when the calling coroutine is asked to stop first,
 /// std::logic_error when it is `c` itself.
 void join_wait(coroutine& c);
-/// Asks `c` to stop and waits for its end, uncancellably; ends in the uncaught-exception report if `c` ended by an exception.
-/// Gives the descriptor back.
+/// Asks `c` to stop and waits for its end, uncancellably; ends in the uncaught-exception report if
+/// `c` ended by an exception. Gives the descriptor back.
 void stop_and_join(coroutine& c) noexcept;
 /// After join_wait: rethrows what ended `c`, unless it ended by returning.
 void rethrow_outcome(coroutine& c);
 void detach(coroutine& c) noexcept;
 
-/// The one coroutine that a handle may join. Its owner alone changes it; stop() may be called beside a join, and then pins the
-/// coroutine, so that the join does not give it back meanwhile.
+/// The one coroutine that a handle may join. Its owner alone changes it; stop() may be called
+/// beside a join, and then pins the coroutine, so that the join does not give it back meanwhile.
 class join_link {
 public:
     join_link() noexcept = default;
@@ -115,8 +115,9 @@ private:
 
 inline namespace WEFT_STACK_KIND {
 
-/// Owns the right to join one coroutine, as std::jthread does for a thread. Movable; not to be used by
-/// two threads at once, but for request_stop(), which may be called while another coroutine or thread is in join().
+/// Owns the right to join one coroutine, as std::jthread does for a thread. Movable; not to be used
+/// by two threads at once, but for request_stop(), which may be called while another coroutine or
+/// thread is in join().
 template <class R>
 class [[nodiscard]] join_handle {
 public:
@@ -159,9 +160,9 @@ public:
         if (detail::coroutine* const c = link_.take()) detail::detach(*c);
     }
 
-    /// Asks the coroutine to stop: its cancellation points throw `cancelled` from now on, and its stop
-    /// token says so. No effect when not joinable or when it has ended. May be called while another coroutine or thread
-    /// is in join(); the handle must live until this has returned.
+    /// Asks the coroutine to stop: its cancellation points throw `cancelled` from now on, and its
+    /// stop token says so. No effect when not joinable or when it has ended. May be called while
+    /// another coroutine or thread is in join(); the handle must live until this has returned.
     void request_stop() noexcept { link_.stop(); }
 
     [[nodiscard]] id get_id() const noexcept {

@@ -19,11 +19,13 @@ namespace weft {
 
 inline namespace WEFT_STACK_KIND {
 
-/// No child outlives it. Children may themselves call go() and spawn() on it, also while it is joined.
-/// The first exception that leaves a child cancels the others and is rethrown by join(); children that
-/// end by `cancelled` are no exception. Works on foreign threads too, which then block.
+/// No child outlives it. Children may themselves call go() and spawn() on it, also while it is
+/// joined. The first exception that leaves a child cancels the others and is rethrown by join();
+/// children that end by `cancelled` are no exception. Works on foreign threads too, which then
+/// block.
 ///
-/// Declare it after what its children use, because an exception between go() and join() destroys the later locals first.
+/// Declare it after what its children use, because an exception between go() and join() destroys
+/// the later locals first.
 class [[nodiscard]] scope {
 public:
     [[nodiscard]] explicit scope(scope_options options = {}) : core_(options.limit) {}
@@ -50,8 +52,8 @@ public:
     requires detail::wrong_coroutine_call<A...> detail::capture_the_arguments_instead go(A&&...)
     = delete;
 
-    /// The same with a handle, whose destructor cancels the child and joins it. An exception of the child reaches the
-    /// handle's join() and fails the scope as well.
+    /// The same with a handle, whose destructor cancels the child and joins it. An exception of the
+    /// child reaches the handle's join() and fails the scope as well.
     template <class F, class R = std::invoke_result_t<std::decay_t<F>>>
     [[nodiscard]] join_handle<R> spawn(F&& f, call_site where = call_site::current()) {
         return detail::join_access::make<R>(detail::spawn_task(
@@ -68,9 +70,10 @@ public:
     requires detail::wrong_coroutine_call<A...> detail::capture_the_arguments_instead spawn(A&&...)
     = delete;
 
-    /// Waits until every child has ended; rethrows the first exception of one. A cancellation point. Before it throws `cancelled` it
-    /// cancels the children, and the coroutine that made the scope waits for them, uncancellably: no child is left then.
-    /// std::logic_error on a foreign thread while there is a simulation.
+    /// Waits until every child has ended; rethrows the first exception of one. A cancellation
+    /// point. Before it throws `cancelled` it cancels the children, and the coroutine that made the
+    /// scope waits for them, uncancellably: no child is left then. std::logic_error on a foreign
+    /// thread while there is a simulation.
     void join() { core_.join(); }
 
     /// Requests stop on every child, and on later ones as they start. No effect on a foreign thread while
@@ -81,9 +84,10 @@ private:
     detail::scope_core core_;
 };
 
-/// Calls f(scope), waits until every child has ended, and returns what f returned. The first exception of a child, or of f itself,
-/// which cancels the children, is rethrown after that. Safer than a scope among other locals: what is declared outside of f
-/// outlives the children. The locals of f itself do not.
+/// Calls f(scope), waits until every child has ended, and returns what f returned. The first
+/// exception of a child, or of f itself, which cancels the children, is rethrown after that. Safer
+/// than a scope among other locals: what is declared outside of f outlives the children. The locals
+/// of f itself do not.
 template <class F>
 auto with_scope(scope_options options, F&& f) -> std::invoke_result_t<F, scope&> {
     using R = std::invoke_result_t<F, scope&>;

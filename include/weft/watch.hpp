@@ -1,4 +1,5 @@
-// A value of which readers want the latest: configuration, a phase of the shutdown, the leader of the moment.
+// A value of which readers want the latest: configuration, a phase of the shutdown, the leader of
+// the moment.
 #pragma once
 
 #include <weft/chan.hpp>
@@ -17,12 +18,13 @@
 namespace weft {
 namespace detail {
 
-/// What the handles of one watch share. Versions count the values; each has a channel that is closed when the next comes.
+/// The handles of one watch share this. Versions count the values; each has a channel that is
+/// closed when the next comes.
 template <class T>
 struct watch_state {
     explicit watch_state(T&& initial) : value(std::move(initial)) {}
 
-    mutable mutex lock;
+    mutex lock;  // Guards the rest.
     T value;
     std::uint64_t version = 0;
     bool closed = false;
@@ -34,9 +36,10 @@ struct watch_state {
 template <class T>
 class watch_reader;
 
-/// A handle to a value that changes, and of which readers are told. Copies name the same value. Any coroutine and any thread may use
-/// it at any time, also before a runtime is up. T is copyable; copies are made under a lock, so they should be cheap: a
-/// std::shared_ptr<const ...> for what is large.
+/// A handle to a value that changes, and of which readers are told. Copies name the same value. Any
+/// coroutine and any thread may use it at any time, also before a runtime is up. T is copyable;
+/// copies are made under a lock, so they should be cheap: a std::shared_ptr<const ...> for what is
+/// large.
 template <class T>
 class watch {
     static_assert(std::is_copy_constructible_v<T> && std::is_move_assignable_v<T>,
@@ -46,12 +49,14 @@ public:
     explicit watch(T initial = T())
         : state_(detail::make_carried<detail::watch_state<T>, T>(std::move(initial))) {}
 
-    /// Replaces the value. Does not wait for readers, of which a slow one misses values. Throws channel_closed after close().
+    /// Replaces the value. Does not wait for readers, of which a slow one misses values. Throws
+    /// channel_closed after close().
     void set(T value) const {
         change([&](T& now) { std::swap(now, value); });
     }
 
-    /// Calls f(T&) under the lock, and tells the readers. If f throws they are not told. Throws as set() does.
+    /// Calls f(T&) under the lock, and tells the readers. If f throws they are not told. Throws as
+    /// set() does.
     template <class F>
     void update(F&& f) const {
         change(std::forward<F>(f));
@@ -63,7 +68,8 @@ public:
         return state_->value;
     }
 
-    /// There will be no other value; whoever waits for one hears of it. No effect when it is closed already.
+    /// There will be no other value; whoever waits for one hears of it. No effect when it is closed
+    /// already.
     void close() const {
         const std::lock_guard hold(state_->lock);
         if (std::exchange(state_->closed, true)) return;
@@ -90,13 +96,14 @@ private:
     std::shared_ptr<detail::watch_state<T>> state_;
 };
 
-/// What one reader has seen of a watch. Copyable; a copy goes on from the same value. To be used by one coroutine or thread at a
-/// time. It keeps the value alive. Nobody but close() closes it.
+/// Remembers which value of a watch one reader has seen last. Copyable; a copy goes on from the
+/// same value. To be used by one coroutine or thread at a time. It keeps the value alive. Nobody
+/// but close() closes it.
 template <class T>
 class watch_reader {
 public:
-    /// Waits until there is a value that this reader has not seen, and returns the latest; nullopt once the watch is closed and
-    /// its last value has been seen. A cancellation point.
+    /// Waits until there is a value that this reader has not seen, and returns the latest; nullopt
+    /// once the watch is closed and its last value has been seen. A cancellation point.
     [[nodiscard]] std::optional<T> next() {
         return wait_for_next([](const chan<void>& c) {
             static_cast<void>(c.recv());
@@ -126,8 +133,9 @@ public:
         return take();
     }
 
-    /// For select: a channel that is closed as soon as there is a value that this reader has not seen, or the watch has been closed.
-    /// on_recv(reader.changed(), f) calls f(); then try_next() has the value, or nothing, because the watch is closed.
+    /// For select: a channel that is closed as soon as there is a value that this reader has not
+    /// seen, or the watch has been closed. on_recv(reader.changed(), f) calls f(); then try_next()
+    /// has the value, or nothing, because the watch is closed.
     [[nodiscard]] receiver<void> changed() const {
         chan<void> told;
         const std::lock_guard hold(state_->lock);

@@ -31,8 +31,9 @@ namespace weft::detail {
 #endif
 }
 
-/// After a raw system call that a signal may have ended. The sanitizer keeps a signal until its thread returns from a
-/// call that it intercepts, and a thread that only sleeps by raw calls would keep it for ever.
+/// After a raw system call that a signal may have ended. The sanitizer keeps a signal until its
+/// thread returns from a call that it intercepts, and a thread that only sleeps by raw calls would
+/// keep it for ever.
 inline void deliver_kept_signals() noexcept {
 #if WEFT_TSAN
     ::usleep(0);

@@ -71,8 +71,8 @@ wake_reason wait_for_end(coroutine& c, cancellation how) {
 template <class F>
 void ask_to_stop(F&& ask) noexcept {
     if (this_machine() == nullptr) {
-        // What the coroutine leaves behind must not go with the runtime while we look at it. And a simulation is
-        // no business of other threads.
+        // What the coroutine leaves behind must not go with the runtime while we look at it. And a
+        // simulation is no business of other threads.
         const foreign_visit visit;
         if (visit && sched.sim.load(std::memory_order_relaxed) == nullptr) ask();
         return;
@@ -172,7 +172,8 @@ private:
 
 void join_link::stop() noexcept {
     if (get() == nullptr) return;
-    // Stop callbacks are the program's and may wait, for the joiner too. So they run without the pin.
+    // Stop callbacks are the program's and may wait, for the joiner too. So they run without the
+    // pin.
     ask_to_stop([this] {
         std::uint64_t asked =
             0;  // A callback may end the coroutine, and the joiner may put another one here.

@@ -141,9 +141,10 @@ void end_children(scope_core& scope) noexcept {
     wait_for_children(scope, cancellation::ignored);
 }
 
-// Before a join throws that did not see the end. The locals of the scope's owner that the children use may be declared after the
-// scope: they would be destroyed before the scope's destructor waits, so the owner waits here. Another coroutine does not, because
-// it may be a child itself, and then would wait for its own end.
+// A join calls this before it throws because it did not see the end. The owner's locals that the
+// children use may be declared after the scope, and would be destroyed before the scope's destructor
+// waits. So the owner waits here. Another coroutine does not, because it may be a child itself, and
+// then would wait for its own end.
 void give_up_join(scope_core& scope) noexcept {
     if (scope_state::of(scope).owner == id_of_caller()) {
         end_children(scope);

@@ -30,8 +30,9 @@ void request_stop_of(std::stop_source stop) noexcept;
 /// The same without the stop token, whose callbacks are the program's. False: it had been asked already.
 bool set_cancelled(coroutine& c, attention bit = attention_cancel) noexcept;
 
-/// Sees to it that `c` stops, if that takes no callbacks of the program's. Returns false if it does: then `stop` has them, to be
-/// given to request_stop_of(), after which this is called again. The caller keeps the descriptor, also by a lock.
+/// Sees to it that `c` stops, if that takes no callbacks of the program's. Returns false if it
+/// does: then `stop` has them, to be given to request_stop_of(), after which this is called again.
+/// The caller keeps the descriptor, also by a lock.
 [[nodiscard]] bool stop_quietly(coroutine& c, std::stop_source& stop) noexcept;
 
 /// Whether a cancellation point of the calling coroutine must throw.

@@ -1,4 +1,5 @@
-// broadcast: every subscriber gets each value, in one order; a slow one holds up the sender, or misses values and knows how many.
+// broadcast: every subscriber gets each value, in one order; a slow one holds up the sender, or
+// misses values and knows how many.
 #include "support/runtime_fixture.hpp"
 
 #include <weft/broadcast.hpp>

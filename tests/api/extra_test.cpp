@@ -15,6 +15,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// Counts its calls, and fails.
+struct fails_always {
+    int& calls;
+    int operator()() const {
+        ++calls;
+        throw std::runtime_error("down");
+    }
+};
+
 class Extra : public with_runtime {};
 WEFT_TEST_PROCESSORS(Extra);
 
@@ -235,10 +244,7 @@ TEST(ExtraPlain, OneSeedGivesTheSamePausesAgain) {
 TEST(ExtraPlain, PausesOfNothingAndOfTooMuch) {
     testing::simulate(1, [] {
         int calls = 0;
-        const auto fails = [&calls]() -> int {
-            ++calls;
-            throw std::runtime_error("never");
-        };
+        const fails_always fails{calls};
         EXPECT_THROW(retry({.attempts = 2'000, .first_pause = 0ns}, fails), std::runtime_error);
         EXPECT_EQ(calls, 2'000);
         EXPECT_THROW(retry({.attempts = 3, .growth = 1e300, .jitter = 7}, fails),
@@ -311,10 +317,7 @@ TEST(ExtraPlain, AKeyMayChangeWhileItsCallIsUnderWay) {
 TEST(ExtraPlain, RetryGivesUp) {
     testing::simulate(1, [] {
         int calls = 0;
-        const auto fails = [&calls]() -> int {
-            ++calls;
-            throw std::runtime_error("down");
-        };
+        const fails_always fails{calls};
         EXPECT_THROW(retry({.attempts = 3}, fails), std::runtime_error);
         EXPECT_EQ(calls, 3);
         calls = 0;

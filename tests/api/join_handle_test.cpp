@@ -281,7 +281,8 @@ TEST_P(JoinHandle, GetIdIsTheOneTheCoroutineSees) {
     });
 }
 
-// Requests beside a join, and beyond its end: none of them may reach the coroutine that gets the descriptor next.
+// Requests beside a join, and beyond its end: none of them may reach the coroutine that gets the
+// descriptor next.
 TEST_P(JoinHandle, RequestStopBesideAJoinReachesThatCoroutineOrNone) {
     constexpr int rounds = thread_sanitizer ? 100 : 500;
     run([] {
@@ -327,59 +328,50 @@ TEST_P(JoinHandle, RequestStopMayComeFromAThreadWhileAnotherJoins) {
     });
 }
 
-// The callback ends the coroutine, and the joiner puts another one into the handle before the callback returns.
-TEST_P(JoinHandle, ARequestDoesNotReachTheNextCoroutineOfTheHandle) {
+// Joins a coroutine that a stop callback ends. The thread that asked for the stop is in that
+// callback until meanwhile(), which is called after the join, has returned: a join that waited for
+// the request would hang.
+template <class F>
+void join_while_a_callback_runs(join_handle<void>& handle, F&& meanwhile) {
+    std::stop_token token;
+    std::atomic<bool> has_token{false};
+    std::atomic<bool> called{false};
+    std::atomic<bool> over{false};
+    handle = spawn([&] {
+        token = get_stop_token();
+        has_token = true;
+        while (!called) yield();
+    });
+    wait_until([&] { return has_token.load(); });
+    std::stop_callback waits(token, [&] {
+        called = true;
+        while (!over) std::this_thread::yield();
+    });
+    std::thread asks([&] { handle.request_stop(); });
+    try {
+        handle.join();
+    } catch (const coroutine_cancelled&) {}
+    meanwhile();
+    over = true;
+    blocking([&] { asks.join(); });
+}
+
+TEST_P(JoinHandle, AStopCallbackMayWaitForTheJoiner) {
     run([] {
-        std::stop_token token;
-        std::atomic<bool> has_token{false};
-        std::atomic<bool> ends{false};
-        std::atomic<bool> next_is_there{false};
-        auto handle = spawn([&] {
-            token = get_stop_token();
-            has_token = true;
-            while (!ends) yield();
-        });
-        wait_until([&] { return has_token.load(); });
-        std::stop_callback waits(token, [&] {
-            ends = true;
-            while (!next_is_there) std::this_thread::yield();
-        });
-        std::thread asks([&] { handle.request_stop(); });
-        try {
-            handle.join();
-        } catch (const coroutine_cancelled&) {}
-        chan<void> go_on;
-        handle = spawn([go_on] { static_cast<void>(go_on.recv()); });
-        next_is_there = true;
-        blocking([&] { asks.join(); });
-        go_on.close();
-        EXPECT_NO_THROW(handle.join());
+        join_handle<void> handle;
+        join_while_a_callback_runs(handle, [] {});
+        EXPECT_FALSE(handle.joinable());
     });
 }
 
-// The callback waits for what the joiner does after its join: a join that waited for the request would hang.
-TEST_P(JoinHandle, AStopCallbackMayWaitForTheJoiner) {
+TEST_P(JoinHandle, ARequestDoesNotReachTheNextCoroutineOfTheHandle) {
     run([] {
-        std::stop_token token;
-        std::atomic<bool> called{false};
-        std::atomic<bool> joined{false};
-        std::atomic<bool> has_token{false};
-        auto handle = spawn([&] {
-            token = get_stop_token();
-            has_token = true;
-            while (!called) yield();
-        });
-        wait_until([&] { return has_token.load(); });
-        std::stop_callback waits(token, [&] {
-            called = true;
-            while (!joined) std::this_thread::yield();
-        });
-        std::thread asks([&] { handle.request_stop(); });
-        try {
-            handle.join();
-        } catch (const coroutine_cancelled&) {}
-        joined = true;
-        blocking([&] { asks.join(); });
+        chan<void> go_on;
+        join_handle<void> handle;
+        join_while_a_callback_runs(
+            handle, [&] { handle = spawn([go_on] { static_cast<void>(go_on.recv()); }); });
+        go_on.close();
+        EXPECT_NO_THROW(handle.join());
     });
 }
 

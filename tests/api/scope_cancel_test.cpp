@@ -183,7 +183,8 @@ private:
     F f_;
 };
 
-// A scope that stands before what its children use, as one writes it without thinking. `leave` cancels the join.
+// A scope that stands before what its children use, as one writes it without thinking. `leave`
+// cancels the join.
 template <class F>
 void with_data_behind_the_scope(int children, F&& leave) {
     std::atomic<int> ended{0};

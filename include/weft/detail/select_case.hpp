@@ -56,8 +56,8 @@ concept receives_from = requires {
     typename channel_ends<std::remove_cvref_t<C>>::received;
 };
 
-/// Whether f takes what a case receives. In this order, because a generic lambda may not even be tried with what it is not
-/// called with.
+/// Whether f takes what a case receives. In this order, because a generic lambda may not even be
+/// tried with what it is not called with.
 template <class F, class T>
 inline constexpr bool takes_received =
     std::disjunction_v<std::is_invocable<F&, std::optional<T>>, std::is_invocable<F&>>;

@@ -1,4 +1,5 @@
-// Calls that can't be meant. The overloads that take them are deleted, and say by what they return what to write instead.
+// Calls that can't be meant. The overloads that take them are deleted, and say by what they return
+// what to write instead.
 #pragma once
 
 #include <weft/detail/call_site.hpp>
@@ -46,7 +47,7 @@ concept wrong_time = !requires(const T& t) {
     take_time(t);
 };
 
-// What the deleted overloads return: compilers print it.
+// The deleted overloads return these, because compilers print the return type.
 struct capture_the_arguments_instead {};
 struct give_a_duration_such_as_5ms {};
 
